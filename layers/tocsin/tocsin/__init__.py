@@ -1,0 +1,1 @@
+"""Tocsin, a serverless alert router."""
