@@ -1,0 +1,85 @@
+"""One matcher: a label's name, an operator and a value."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import re2
+
+from tocsin.errors import MatcherError
+from tocsin.matchers.quoting import RESERVED, quote
+from tocsin.model import Labels
+
+OPERATORS = ("=", "!=", "=~", "!~")  # in the order Alertmanager sorts them
+_ORDER = {operator: place for place, operator in enumerate(OPERATORS)}
+_OPEN_METRICS = str.maketrans({"\\": "\\\\", "\n": "\\n", '"': '\\"'})
+_QUIET = re2.Options()
+_QUIET.log_errors = False
+
+
+@dataclass(frozen=True)
+class Matcher:
+    """``name op value``; the regexp of ``=~`` and ``!~`` is RE2, anchored at both ends.
+
+    The regexp is compiled on first use and kept; ``check`` compiles it now.
+    """
+
+    name: str
+    op: str
+    value: str
+
+    def matches(self, labels: Labels) -> bool:
+        """Say whether a label set fulfils this matcher; an absent label is the empty string."""
+        value = labels.get(self.name, "")
+        if self.op == "=":
+            return value == self.value
+        if self.op == "!=":
+            return value != self.value
+        found = self._regexp.search(value) is not None
+        return found if self.op == "=~" else not found
+
+    def check(self) -> Matcher:
+        """Give the matcher back, or raise ``MatcherError`` if its regexp does not compile."""
+        if self.op in {"=~", "!~"}:
+            _ = self._regexp
+        return self
+
+    @cached_property
+    def _regexp(self) -> Any:  # noqa: ANN401 (re2 has no types)
+        return compile_anchored(self.value)
+
+    @property
+    def sort_key(self) -> tuple[str, str, int]:
+        """Order matchers as Alertmanager does: by name, value, operator."""
+        return self.name, self.value, _ORDER[self.op]
+
+    def __str__(self) -> str:
+        """Print as in group keys: ``name="value"``; a name with reserved characters makes both sides quoted as in Go.
+
+        Source: Alertmanager ``pkg/labels/matcher.go`` (``Matcher.String``).
+        """
+        if any(character in RESERVED for character in self.name):
+            return f"{quote(self.name)}{self.op}{quote(self.value)}"
+        return f'{self.name}{self.op}"{self.value.translate(_OPEN_METRICS)}"'
+
+
+def compile_anchored(pattern: str) -> Any:  # noqa: ANN401 (re2 has no types)
+    """Compile ``^(?:pattern)$``; ``MatcherError`` says why it does not compile."""
+    try:
+        return re2.compile(f"^(?:{pattern})$", _QUIET)
+    except re2.error as error:
+        why = error.args[0].decode(errors="replace") if isinstance(error.args[0], bytes) else str(error)
+        raise MatcherError(f'"{pattern}" is not a regular expression of RE2: {why}') from None
+
+
+def sort_matchers(matchers: Iterable[Matcher]) -> tuple[Matcher, ...]:
+    """Sort as in route keys."""
+    return tuple(sorted(matchers, key=lambda matcher: matcher.sort_key))
+
+
+def print_matchers(matchers: Iterable[Matcher]) -> str:
+    """Print a conjunction as in route keys: ``{a="b",c=~"d"}``, in the order given."""
+    return "{" + ",".join(map(str, matchers)) + "}"
