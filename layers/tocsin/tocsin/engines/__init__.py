@@ -1,0 +1,1 @@
+"""The engines: adapters behind the ports of state, queues, secrets, clock, telemetry and announcements."""
