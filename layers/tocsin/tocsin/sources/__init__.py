@@ -12,6 +12,7 @@ REGISTRY: dict[str, str] = {
     "alertmanager": "tocsin.sources.alertmanager:Alertmanager",
     "eventbridge": "tocsin.sources.eventbridge:EventBridge",
     "pingdom": "tocsin.sources.pingdom:Pingdom",
+    "tocsin": "tocsin.sources.internal:Internal",  # ourselves: no webhook leads here, only the inbox
 }
 
 
