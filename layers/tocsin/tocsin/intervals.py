@@ -38,7 +38,7 @@ FIELDS = ("times", *RANGE_FIELDS, "location")
 class TimeInterval:
     """One interval: every field that is present must match; a present but empty one never does.
 
-    ``times`` are minutes of the day, ``[start, end)``; all other ranges include both ends. Weekdays count from Sunday, 0;
+    ``times`` are minutes of the day, ``[start, end)``; all other ranges include both ends. Weekdays count from 0, Sunday;
     negative days of the month from its end, -1. ``location`` is an IANA name.
     """
 
@@ -75,12 +75,16 @@ def to_json(intervals: Iterable[TimeInterval]) -> list[dict[str, Any]]:
 def from_json(json: Iterable[Mapping[str, Any]]) -> tuple[TimeInterval, ...]:
     """Take a named set from the plan."""
     return tuple(
-        TimeInterval(**{
-            name: value if name == "location" else tuple((begin, end) for begin, end in value)
-            for name, value in each.items()
-        })
+        TimeInterval(
+            times=_ranges(each.get("times")),
+            weekdays=_ranges(each.get("weekdays")),
+            days_of_month=_ranges(each.get("days_of_month")),
+            months=_ranges(each.get("months")),
+            years=_ranges(each.get("years")),
+            location=each.get("location", "UTC"),
+        )
         for each in json
-    )  # fmt: skip
+    )
 
 
 def parse(value: Mapping[str, Any]) -> TimeInterval:
@@ -181,6 +185,10 @@ def _day_within(local: datetime, days: Range) -> bool:
     length = (following - timedelta(days=following.day)).day
     begin, end = (day + length + 1 if day < 0 else day for day in days)
     return begin <= length and begin <= local.day <= end
+
+
+def _ranges(listed: Iterable[Iterable[int]] | None) -> tuple[Range, ...] | None:
+    return None if listed is None else tuple((begin, end) for begin, end in listed)
 
 
 def _listed(value: Any) -> Any:  # noqa: ANN401 (ranges or a location)
