@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, cast
 if TYPE_CHECKING:
     from tocsin.ports import Source
 
+INTERNAL = "tocsin"  # ourselves: no webhook may lead there, only the inbox
 REGISTRY: dict[str, str] = {
     "alertmanager": "tocsin.sources.alertmanager:Alertmanager",
     "eventbridge": "tocsin.sources.eventbridge:EventBridge",
     "pingdom": "tocsin.sources.pingdom:Pingdom",
-    "tocsin": "tocsin.sources.internal:Internal",  # ourselves: no webhook leads here, only the inbox
+    INTERNAL: "tocsin.sources.internal:Internal",
 }
 
 

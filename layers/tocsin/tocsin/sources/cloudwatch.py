@@ -22,7 +22,7 @@ CONFIGURATION_CHANGE = "CloudWatch Alarm Configuration Change"
 
 _SEVERITY_UNSAID = "warning"
 _SEVERITY_WORDS = {"critical": "critical", "crit": "critical", "warning": "warning", "warn": "warning", "info": "info"}
-_DIRECTIVE = re.compile(r"(?<![\w-])(severity|environment|service|team)\s*[=:]\s*([\w./-]*\w)", re.IGNORECASE)
+_DIRECTIVE = re.compile(r"(?:^|(?<=[\s,;(\[]))(severity|environment|service|team)\s*[=:]\s*([\w./-]*\w)", re.IGNORECASE)
 
 # https://docs.aws.amazon.com/whitepapers/latest/aws-fault-isolation-boundaries/partitions.html
 _CONSOLES = {"aws-cn": "console.amazonaws.cn", "aws-us-gov": "console.amazonaws-us-gov.com"}
@@ -105,7 +105,7 @@ def _held(state: Mapping[str, Any], detail: Mapping[str, Any], value: str, polic
 
 
 def _muted(state: Mapping[str, Any], detail: Mapping[str, Any]) -> object:
-    return state.get("muteDetail") or detail.get("muteDetail")
+    return state.get("muteDetail") or detail.get("muteDetail") or None
 
 
 def _alarm(event: Mapping[str, Any], detail: Mapping[str, Any]) -> _Alarm:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime, timedelta
 
-from tocsin.model import MINUTE, SECOND, Instant, Span
+from tocsin.model import SECOND, Instant
 from tocsin.sources.lenient import number
 
 _SHAPE = re.compile(
@@ -16,10 +16,6 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _NANOSECOND_DIGITS = 9
 _LATEST: Instant = 2**63 - 1  # what a 64-bit integer holds, the year 2262
 _LATEST_SECONDS = 100_000_000_000  # the year 5138: a larger count is one of milliseconds
-
-# How far ahead of our own stamp a sender's clock may run before we stop believing it: one bogus time far in the future
-# would outweigh every later event of that alert for ever.
-AHEAD: Span = 15 * MINUTE
 
 
 def instant(value: object) -> Instant | None:
@@ -56,11 +52,8 @@ def epoch(value: object) -> Instant | None:
 
 
 def own_clock(stamp: Instant, *candidates: Instant | None) -> Instant:
-    """Give the event's own time, the first that is known, or the stamp where none is or it lies in the future."""
-    for candidate in candidates:
-        if candidate is not None:
-            return candidate if candidate <= stamp + AHEAD else stamp
-    return stamp
+    """Give the event's own time, the first that is known, or the stamp; ``observation.observe`` clamps to the stamp."""
+    return next((candidate for candidate in candidates if candidate is not None), stamp)
 
 
 def rfc3339(moment: Instant) -> str:
