@@ -6,14 +6,14 @@ compare exactly, and both engines store them without loss.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
 Instant: TypeAlias = int  # nanoseconds since 1970-01-01T00:00:00Z
 Span: TypeAlias = int  # nanoseconds
 Labels: TypeAlias = Mapping[str, str]
-Json: TypeAlias = "None | bool | int | float | str | list[Json] | Mapping[str, Json]"
+Json: TypeAlias = "bool | int | float | str | Sequence[Json] | Mapping[str, Json] | None"
 
 SECOND: Span = 1_000_000_000
 MINUTE: Span = 60 * SECOND

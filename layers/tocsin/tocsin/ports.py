@@ -1,7 +1,7 @@
 """The protocols the edges fulfil: state, queues, secrets, clock, telemetry, sources, channels.
 
-Every rule of ``docs/architecture.md`` that concerns state is written once, above these ports, in ``pipeline``; an engine
-only keeps rows, moves messages and tells the truth about conflicts.
+Every rule of ``docs/architecture.md`` that concerns state is written once, above these ports, in ``pipeline``; an
+engine only keeps rows, moves messages and tells the truth about conflicts.
 """
 
 from __future__ import annotations
@@ -109,7 +109,7 @@ class Store(Protocol):
         ...
 
     def commit(self, writes: Sequence[Put | Delete], *, durable: bool = False) -> None:
-        """Do all (at most ``COMMIT_LIMIT``, each key once) or none; ``ConflictError`` when an expectation does not hold."""
+        """Do all (at most ``COMMIT_LIMIT``, each key once) or none, which is a ``ConflictError``."""
         ...
 
     def touch(self, touches: Sequence[Touch]) -> Sequence[Row]:
@@ -117,7 +117,7 @@ class Store(Protocol):
         ...
 
     def due(self, before: Instant, limit: int) -> Sequence[tuple[Key, Instant]]:
-        """Rows whose ``due_at`` is at or before that instant, earliest first. May lag (an index): a hint, not a truth."""
+        """Rows whose ``due_at`` is at or before that instant, earliest first. May lag: a hint, not a truth."""
         ...
 
     def sweep(self, now: Instant) -> int:
@@ -200,11 +200,11 @@ class Clock(Protocol):
 class Telemetry(Protocol):
     """What the operators see of us."""
 
-    def count(self, metric: str, value: int = 1, **labels: str) -> None:
+    def count(self, metric: str, value: int = 1, /, **labels: str) -> None:
         """Add to a counter, e.g. ``count("notifications", channel="slack", outcome="sent")``."""
         ...
 
-    def log(self, level: str, message: str, **fields: Any) -> None:  # noqa: ANN401 (fields of a log line)
+    def log(self, level: str, message: str, /, **fields: Any) -> None:  # noqa: ANN401 (fields of a log line)
         """Write a line; ``level`` is debug, info, warning or error."""
         ...
 
@@ -298,9 +298,10 @@ class Channel(Protocol):
     """A kind of receiver: settings, wire format, limits and error table in one place.
 
     ``merges_by_key``: an equal key never acts twice whatever the bytes, so an uncertain attempt need not be settled
-    before a newer version goes (PagerDuty). ``tells_late_resolution``: something that resolved before anyone was told is
-    told once all the same (Slack, email, webhook); PagerDuty and Zendesk need nothing then. ``resolve_when_muted``: if we
-    said it fires, we say that it stopped, muted or not (PagerDuty, Zendesk). ``send_resolved`` is Alertmanager's default.
+    before a newer version goes (PagerDuty). ``tells_late_resolution``: something that resolved before anyone was told
+    is told once all the same (Slack, email, webhook); PagerDuty and Zendesk need nothing then. ``resolve_when_muted``:
+    if we said it fires, we say that it stopped, muted or not (PagerDuty, Zendesk). ``send_resolved`` is Alertmanager's
+    default.
     """
 
     name: ClassVar[str]
