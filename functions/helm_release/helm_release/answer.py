@@ -18,7 +18,7 @@ from typing import Any
 LARGEST = 4096
 LONGEST_REASON = 1500  # characters; what a person reads in the stack's events
 PAUSES = (0.5, 1.0, 2.0, 4.0)  # seconds between attempts: they must fit into the reserve that `deadline` keeps
-CONNECT_TIMEOUT = 3.0
+CONNECT_TIMEOUT = 2.0
 _REFUSED = range(400, 500)
 
 

@@ -7,7 +7,7 @@ timeout that ends well before, then SIGTERM (it rolls back), then SIGKILL, and t
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from helm_release.errors import TooLongError
 
@@ -33,7 +33,7 @@ class Deadline:
     """
 
     remaining: Callable[[], float]
-    reserves: Reserves = Reserves()
+    reserves: Reserves = field(default_factory=Reserves)
 
     def seconds(self) -> float:
         """Seconds until Lambda ends the invocation."""
@@ -64,9 +64,9 @@ class Deadline:
         longest = self.longest()
         if asked > longest:
             raise TooLongError(
-                f"{what} asks for {asked} s, but this invocation has {longest} s for helm ({self.seconds():.0f} s left, "
-                f"{self.reserves.helm:.0f} s of them for rolling back and answering). What cannot finish in one "
-                "invocation is not for CloudFormation: lower Timeout, or let Argo CD carry the release (carrier: argocd "
-                "in infra/charts.lock.yaml)"
+                f"{what} asks for {asked} s, but this invocation has {longest} s for helm "
+                f"({self.seconds():.0f} s left, {self.reserves.helm:.0f} s of them for rolling back and answering). "
+                "What cannot finish in one invocation is not for CloudFormation: lower Timeout, or let Argo CD carry "
+                "the release (carrier: argocd in infra/charts.lock.yaml)"
             )
         return asked

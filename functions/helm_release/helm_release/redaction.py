@@ -16,7 +16,9 @@ MARK = "[redacted]"
 SHORTEST = 6  # shorter texts ("true", "2Gi", "https") are no secrets, and taking them out would leave no sentence
 
 # A bearer token of EKS, and the query of a presigned address, wherever they come from.
-_CREDENTIALS = re.compile(r"k8s-aws-v1\.[\w-]+|(?<=[?&])(X-Amz-[\w-]+|Signature|AWSAccessKeyId)=[^&\s\"]+", re.IGNORECASE)
+_CREDENTIALS = re.compile(
+    r"k8s-aws-v1\.[\w-]+|(?<=[?&])(X-Amz-[\w-]+|Signature|AWSAccessKeyId)=[^&\s\"]+", re.IGNORECASE
+)
 
 
 class Redactor:
@@ -29,7 +31,9 @@ class Redactor:
 
     def __init__(self, secrets: Iterable[str], public: Iterable[str] = ()) -> None:
         shown = set(public)
-        forms = {form for secret in secrets if len(secret) >= SHORTEST and secret not in shown for form in _forms(secret)}
+        forms = {
+            form for secret in secrets if len(secret) >= SHORTEST and secret not in shown for form in _forms(secret)
+        }
         # The longest first, or a part of a secret would be replaced and the rest of it shown.
         ordered = sorted(forms, key=len, reverse=True)
         self._known = re.compile("|".join(map(re.escape, ordered))) if ordered else None

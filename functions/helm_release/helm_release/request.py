@@ -141,7 +141,9 @@ def _timeout(raw: object) -> int:
 
 def _values(raw: object) -> Mapping[str, Any]:
     if not isinstance(raw, str):
-        raise RequestError("Values must be one JSON text: CloudFormation would make strings of its booleans and numbers")
+        raise RequestError(
+            "Values must be one JSON text: CloudFormation would make strings of its booleans and numbers"
+        )
     try:
         values = json.loads(raw)
     except json.JSONDecodeError as error:
