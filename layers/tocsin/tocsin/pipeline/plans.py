@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
 
 from tocsin.config import codec
+from tocsin.config.codec import Door
 from tocsin.config.plan import Plan
 from tocsin.errors import ConflictError
 from tocsin.pipeline import blobs
@@ -34,11 +32,10 @@ class Plans:
             self._known = replace(plan, epoch=epoch)
         return self._known
 
-    def door(self) -> Mapping[str, Any]:
+    def door(self) -> Door:
         """Give what ``receive`` needs of the plan: the sources and their proofs, nothing else."""
         row = self._store.get([PLAN_POINTER]).get(PLAN_POINTER)
-        door: Mapping[str, Any] = json.loads(row.data["door"] if row else codec.door_json(self._builtin))
-        return door
+        return codec.door_from_json(row.data["door"] if row else codec.door_json(self._builtin))
 
     def push(self, plan: Plan) -> Plan:
         """Store a plan under the next epoch and move the pointer to it; a plan equal to the current one stays.

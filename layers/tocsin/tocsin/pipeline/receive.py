@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
+from tocsin.config.codec import Door
+from tocsin.config.plan import SourceSettings
 from tocsin.errors import ProofError, SecretError, StoreError
 from tocsin.model import SECOND, Instant, Span
 from tocsin.pipeline import blobs
@@ -40,12 +41,12 @@ class Receive:
         secrets: Secrets,
         clock: Clock,
         telemetry: Telemetry,
-        door: Callable[[], Mapping[str, Any]],
+        door: Callable[[], Door],
     ) -> None:
         """Take the ports; ``door`` reads the sources and their proofs (``Plans.door``)."""
         self._store, self._queues, self._secrets, self._clock = store, queues, secrets, clock
         self._telemetry, self._read_door = telemetry, door
-        self._door: Mapping[str, Any] = {}
+        self._door = Door()
         self._door_until: Instant = -1
 
     def handle(
@@ -79,23 +80,23 @@ class Receive:
     ) -> Answer:
         if stamp >= self._door_until:
             self._door, self._door_until = self._read_door(), stamp + DOOR_KEPT
-        settings = self._door["sources"].get(source)
-        if settings is None and self._door.get("open_on_loopback") and source in REGISTRY:
-            settings = {"kind": source, "auth": {"type": "none"}}  # an alertmanager.yml alone, as Alertmanager is
+        settings = self._door.sources.get(source)
+        if settings is None and self._door.open_on_loopback and source in REGISTRY:
+            settings = SourceSettings(source, source, {"type": "none"})  # an alertmanager.yml alone, as Alertmanager is
         if settings is None:
             return Answer(404, f"no source named {source[:40]!r}; the sources are those under 'sources' in tocsin.yml")
         try:
             proof = prove(
-                settings["auth"], body=body, headers=headers, path_token=path_token, secret=self._secret, now=stamp
+                settings.auth, body=body, headers=headers, path_token=path_token, secret=self._secret, now=stamp
             )
         except ProofError as error:
             self._telemetry.log("warning", "a sender did not prove itself", source=source, error=str(error))
             return Answer(401, str(error))
         if too_large or len(body) > MAX_BODY:
             refused = f"the body is larger than {MAX_BODY} bytes"
-            self._keep(settings["kind"], headers, body[:REFUSED_HEAD], stamp, refused)
+            self._keep(settings.kind, headers, body[:REFUSED_HEAD], stamp, refused)
             return Answer(413, f"{refused}; its head was kept and the catch-all receiver is told")
-        name = self._keep(settings["kind"], headers, body, stamp, "")
+        name = self._keep(settings.kind, headers, body, stamp, "")
         self._telemetry.log("info", "stored", source=source, message=name, bytes=len(body), proof=proof)
         return Answer(202, name)
 
