@@ -75,7 +75,7 @@ def text(value: object, default: str = "") -> str:
     Lone surrogates become U+FFFD, as in Go, for they can be neither stored nor fingerprinted.
     """
     if isinstance(value, str):
-        return _SURROGATE.sub("\ufffd", value)
+        return value if value.isascii() else _SURROGATE.sub("\ufffd", value)
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, int):
@@ -87,14 +87,14 @@ def text(value: object, default: str = "") -> str:
 
 def prose(value: object) -> str:
     """Give any value as text for an annotation; what is nested as compact JSON."""
-    if isinstance(value, Mapping | list):
+    if isinstance(value, dict | list):
         return _dumps(value)
     return text(value)
 
 
 def mapping(value: object) -> Mapping[str, Any]:
     """Give a JSON object, or an empty one for whatever else stands there."""
-    return value if isinstance(value, Mapping) else {}
+    return value if isinstance(value, dict) else {}
 
 
 def listing(value: object) -> Sequence[Any]:
@@ -121,11 +121,11 @@ def label_set(value: object) -> dict[str, str]:
 
     Raises ``OddError`` where there is no label, or where a value is nested: its identity would be guesswork.
     """
-    if not isinstance(value, Mapping):
+    if not isinstance(value, dict):
         raise OddError("its `labels` are not an object")
     labels: dict[str, str] = {}
     for name, content in value.items():
-        if isinstance(content, Mapping | list):
+        if isinstance(content, dict | list):
             raise OddError(f"its label {excerpt(name, 60)} is not text")
         if name and (said := text(content)):
             labels[text(name)] = said
