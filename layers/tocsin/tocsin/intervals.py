@@ -38,7 +38,7 @@ FIELDS = ("times", *RANGE_FIELDS, "location")
 class TimeInterval:
     """One interval: every field that is present must match; a present but empty one never does.
 
-    ``times`` are minutes of the day, ``[start, end)``; all other ranges include both ends. Weekdays count from 0, Sunday;
+    ``times`` are minutes of the day, ``[start, end)``; other ranges include both ends. Weekdays count from 0, Sunday;
     negative days of the month from its end, -1. ``location`` is an IANA name.
     """
 

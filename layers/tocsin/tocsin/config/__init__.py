@@ -1,0 +1,1 @@
+"""What the files say: the schema, the loader, the compiled plan."""

@@ -76,7 +76,8 @@ def _text_or_reference(value: object) -> object:
     return _reference(value) if isinstance(value, Mapping) else value
 
 
-def _bool(value: object) -> object:
+def read_bool(value: object) -> bool:
+    """Read the words that YAML 1.1 has for true and false; ValueError for any other."""
     if isinstance(value, bool):
         return value
     if value in _TRUE or value in _FALSE:
@@ -135,7 +136,7 @@ TemplateText = Annotated[str, Template()]
 TemplateHtml = Annotated[str, Template(html=True)]
 """A template whose values are escaped for HTML."""
 
-Bool = Annotated[bool, BeforeValidator(_bool)]
+Bool = Annotated[bool, BeforeValidator(read_bool)]
 """A bool, from the words YAML 1.1 has for it."""
 
 Int = Annotated[int, BeforeValidator(_int)]
