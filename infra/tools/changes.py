@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-# Replacing or removing one of these takes something with it that no template brings back: data, addresses, the cluster itself.
+# Replacing or removing one of these loses what no template brings back: data, addresses, the cluster itself.
 PRECIOUS = frozenset(
     {
         "AWS::EC2::EIP",
@@ -29,7 +29,7 @@ COMMENT_ROWS = 200
 class Change:
     """One resource that the change set would add, modify, replace or remove.
 
-    ``part`` is the path of logical ids of the nested stacks above it; ``properties`` are those whose change makes it so.
+    ``part`` is the path of logical ids of the nested stacks above it; ``properties`` are those whose change causes it.
     """
 
     part: str
@@ -91,16 +91,11 @@ def _changed(detail: dict[str, Any]) -> str:
 
 def ordered(changes: list[Change]) -> list[Change]:
     """Return the changes with the dangerous ones first, then by place."""
-    return sorted(
-        changes,
-        key=lambda change: (
-            not change.is_precious,
-            not change.replaces,
-            change.action != "Remove",
-            change.part,
-            change.logical_id,
-        ),
-    )
+
+    def danger(change: Change) -> tuple[bool, bool, bool, str, str]:
+        return not change.is_precious, not change.replaces, change.action != "Remove", change.part, change.logical_id
+
+    return sorted(changes, key=danger)
 
 
 def as_text(stack: str, changes: list[Change]) -> str:

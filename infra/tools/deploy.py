@@ -1,11 +1,12 @@
 """Deploy layers of the platform: package, show the change set with its nested stacks, and only then change anything.
 
-``python -m infra.tools.deploy ENV [STACK …] [--plan] [--yes] [--replace] [--markdown FILE]``. Without --yes it asks; with
---plan it never executes. What cannot be undone needs --replace besides. The templates are built and uploaded by the SAM
-CLI, with the credentials that are in the environment.
+``python -m infra.tools.deploy ENV [LAYER …] [--plan] [--yes] [--replace] [--markdown FILE]``. Without --yes it asks;
+with --plan it never executes. What cannot be undone needs --replace besides. The templates are built and uploaded by
+the SAM CLI, with the credentials that are in the environment.
 """
 
 import argparse
+import hashlib
 import json
 import shutil
 import subprocess
@@ -31,6 +32,7 @@ POLL_SECONDS = 10
 PATIENCE_SECONDS = 2 * 60 * 60
 NOTHING_TO_DO = ("didn't contain changes", "No updates are to be performed")
 Client = Any
+Wait = Callable[[], None]
 
 
 class DeployError(Exception):
@@ -72,6 +74,13 @@ def package(layer: str, bucket: str, prefix: str) -> str:
     return packaged.read_text(encoding="utf-8")
 
 
+def publish(client: Client, template: str, bucket: str, prefix: str) -> str:
+    """Put a packaged template into the bucket and return its URL: in a request it may not be longer than 51,200 bytes."""
+    key = f"{prefix}/{hashlib.sha256(template.encode()).hexdigest()}.template"
+    client.put_object(Bucket=bucket, Key=key, Body=template.encode())
+    return f"https://{bucket}.s3.{REGION}.amazonaws.com/{key}"
+
+
 def exists(client: Client, name: str) -> bool:
     """Say whether the stack stands; one that never got past its first change set does not."""
     try:
@@ -83,7 +92,7 @@ def exists(client: Client, name: str) -> bool:
     return stacks[0]["StackStatus"] != "REVIEW_IN_PROGRESS"
 
 
-def create_change_set(client: Client, request: dict[str, Any], wait: Callable[[], None]) -> str | None:
+def create_change_set(client: Client, request: dict[str, Any], wait: Wait) -> str | None:
     """Create a change set and wait for it.
 
     Returns:
@@ -93,7 +102,7 @@ def create_change_set(client: Client, request: dict[str, Any], wait: Callable[[]
         DeployError: CloudFormation refuses the template or its parameters; its reason is in the message.
     """
     arn = client.create_change_set(**request)["Id"]
-    while True:
+    for _ in range(PATIENCE_SECONDS // POLL_SECONDS):
         answer = client.describe_change_set(ChangeSetName=arn)
         if answer["Status"] == "CREATE_COMPLETE":
             return arn
@@ -104,9 +113,10 @@ def create_change_set(client: Client, request: dict[str, Any], wait: Callable[[]
                 return None
             raise DeployError(f"{request['StackName']}: the change set cannot be made: {reason}")
         wait()
+    raise DeployError(f"{request['StackName']}: the change set is not ready after {PATIENCE_SECONDS // 3600} hours.")
 
 
-def execute(client: Client, name: str, change_set: str, wait: Callable[[], None]) -> None:
+def execute(client: Client, name: str, change_set: str, wait: Wait) -> None:
     """Execute a change set and wait for the stack; the first failure of each part is told when it does not end well."""
     client.execute_change_set(ChangeSetName=change_set)
     for _ in range(PATIENCE_SECONDS // POLL_SECONDS):
@@ -148,7 +158,7 @@ class Deployment:
             "StackName": name,
             "ChangeSetName": f"{name}-{time.strftime('%Y%m%d%H%M%S')}",
             "ChangeSetType": "UPDATE" if exists(self.client, name) else "CREATE",
-            "TemplateBody": template,
+            "TemplateURL": template,
             "Parameters": parameters(layer, self.environment),
             "Capabilities": CAPABILITIES,
             "IncludeNestedStacks": True,
@@ -232,9 +242,11 @@ def main(arguments: list[str] | None = None) -> int:
         ask=lambda question: options.yes or input(question).strip().lower() in ("y", "yes"),
         wait=lambda: time.sleep(POLL_SECONDS),
     )
+    storage = boto3.client("s3", region_name=REGION)
     try:
         for layer in chosen_layers(options.layers):
-            template = package(layer, bucket, "plan" if options.plan else "deploy")
+            prefix = "plan" if options.plan else "deploy"
+            template = publish(storage, package(layer, bucket, prefix), bucket, f"{prefix}/{layer}")
             if options.plan:
                 deployment.plan(layer, template, options.role)
             else:
