@@ -8,7 +8,8 @@ here is the proleptic Gregorian calendar of Howard Hinnant's ``chrono``-compatib
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC as PYTHON_UTC
+from datetime import datetime, timedelta
 from functools import lru_cache
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -17,7 +18,7 @@ from tocsin.model import SECOND, Instant
 DAY_SECONDS = 86_400
 _ERA_DAYS = 146_097  # days in 400 years
 _EPOCH_DAY = 719_468  # days from 0000-03-01 to 1970-01-01
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_EPOCH = datetime(1970, 1, 1, tzinfo=PYTHON_UTC)
 # What datetime can hold with a day to spare for any offset.
 _FIRST_SECOND = -62_135_510_400
 _LAST_SECOND = 253_402_214_400
@@ -95,7 +96,7 @@ def days_from_civil(year: int, month: int, day: int) -> int:
     """Count days since 1970-01-01; ``month`` and ``day`` may lie outside their ranges and carry, as in Go."""
     year += (month - 1) // 12
     month = (month - 1) % 12 + 1
-    year -= month <= 2  # noqa: PLR2004 - the algorithm's year begins in March
+    year -= month <= 2
     era = year // 400
     year_of_era = year - era * 400
     day_of_year = (153 * ((month + 9) % 12) + 2) // 5
@@ -111,8 +112,8 @@ def civil_from_days(days: int) -> tuple[int, int, int]:
     year_of_era = (day_of_era - day_of_era // 1460 + day_of_era // 36_524 - day_of_era // 146_096) // 365
     day_of_year = day_of_era - (365 * year_of_era + year_of_era // 4 - year_of_era // 100)
     shifted = (5 * day_of_year + 2) // 153
-    month = shifted + 3 if shifted < 10 else shifted - 9  # noqa: PLR2004 - from March back to January
-    return year_of_era + era * 400 + (month <= 2), month, day_of_year - (153 * shifted + 2) // 5 + 1  # noqa: PLR2004
+    month = shifted + 3 if shifted < 10 else shifted - 9
+    return year_of_era + era * 400 + (month <= 2), month, day_of_year - (153 * shifted + 2) // 5 + 1
 
 
 def to_civil(instant: Instant, location: Location = UTC) -> Civil:

@@ -7,7 +7,7 @@ are bounded: what a config's author writes must not be able to stop the router.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import Final, NoReturn
+from typing import Final
 
 from tocsin.templates.builtins import missing
 from tocsin.templates.gofmt import OUTPUT_LIMIT, show
@@ -52,11 +52,11 @@ class ExecutionError(Exception):
         self.position = position
 
 
-class _Break(Exception):  # noqa: N818 - control flow, as in Go's own interpreter
+class _Break(Exception):
     pass
 
 
-class _Continue(Exception):  # noqa: N818 - control flow
+class _Continue(Exception):
     pass
 
 
@@ -94,8 +94,8 @@ class Execution:
             raise ExecutionError("the template nests too deeply", self._template, 0) from error
         return "".join(self._parts)
 
-    def _fail(self, message: str, position: int) -> NoReturn:
-        raise ExecutionError(message, self._template, position)
+    def _error(self, message: str, position: int) -> ExecutionError:
+        return ExecutionError(message, self._template, position)
 
     # Nodes
 
@@ -103,7 +103,7 @@ class Execution:
         for node in body.nodes:
             self._steps += 1
             if self._steps > MAX_STEPS:
-                self._fail(f"the template does not come to an end within {MAX_STEPS} steps", node.pos)
+                raise self._error(f"the template does not come to an end within {MAX_STEPS} steps", node.pos)
             if isinstance(node, Text):
                 self._write(node.text, node)
             elif isinstance(node, Action):
@@ -121,7 +121,7 @@ class Execution:
         self._parts.append(text)
         self._size += len(text)
         if self._size > OUTPUT_LIMIT:
-            self._fail(f"the text grows beyond {OUTPUT_LIMIT} characters", node.pos)
+            raise self._error(f"the text grows beyond {OUTPUT_LIMIT} characters", node.pos)
 
     def _shown(self, value: Value, node: Action) -> str:
         if type(value) is str:
@@ -129,7 +129,7 @@ class Execution:
         try:
             return show(value)
         except Failure as failure:
-            self._fail(str(failure), node.pos)
+            raise self._error(str(failure), node.pos) from failure
 
     def _branch(self, node: Branch, dot: Value) -> None:
         mark = len(self._variables)
@@ -174,9 +174,9 @@ class Execution:
             return iter(())
         if shape in {"int", "uint"}:
             if len(node.pipe.variables) == _PAIR:
-                self._fail(f"can't use {int(value)} to iterate over more than one variable", node.pipe.pos)
+                raise self._error(f"can't use {int(value)} to iterate over more than one variable", node.pipe.pos)
             return ((number, number) for number in range(value))
-        self._fail(f"range can't iterate over {show(value)}", node.pipe.pos)
+        raise self._error(f"range can't iterate over {show(value)}", node.pipe.pos)
 
     def _bind(self, pipe: Pipe, index: Value, element: Value) -> None:
         """Give range's variables their values: the last is the element, the first of two the index."""
@@ -195,9 +195,9 @@ class Execution:
     def _include(self, node: Include, dot: Value) -> None:
         template = self._templates.get(node.name)
         if template is None:
-            self._fail(f"template {node.written!r} is not defined", node.pos)
+            raise self._error(f"template {node.written!r} is not defined", node.pos)
         if self._depth >= MAX_DEPTH:
-            self._fail(f"templates include each other more than {MAX_DEPTH} levels deep", node.pos)
+            raise self._error(f"templates include each other more than {MAX_DEPTH} levels deep", node.pos)
         value = self._pipe(node.pipe, dot) if node.pipe is not None else None
         kept = self._template, self._variables
         self._template, self._variables = template, [["$", value]]
@@ -216,7 +216,7 @@ class Execution:
             try:
                 value = self._escapers[name](value)
             except Failure as failure:
-                self._fail(str(failure), pipe.pos)
+                raise self._error(str(failure), pipe.pos) from failure
         if pipe.assigns:
             for name in pipe.variables:
                 self._assign(name, value, pipe.pos)
@@ -229,13 +229,13 @@ class Execution:
             if variable[0] == name:
                 variable[1] = value
                 return
-        self._fail(f"undefined variable: {name}", position)
+        raise self._error(f"undefined variable: {name}", position)
 
     def _variable(self, node: Variable) -> Value:
         for variable in reversed(self._variables):
             if variable[0] == node.name:
                 return variable[1]
-        self._fail(f"undefined variable: {node.name}", node.pos)
+        raise self._error(f"undefined variable: {node.name}", node.pos)
 
     def _command(self, command: Command, dot: Value, final: Value) -> Value:
         first = command.args[0]
@@ -248,14 +248,14 @@ class Execution:
         if isinstance(first, Chain):
             return self._chain(self._start(first, dot), first.fields, first, dot, command.args, final)
         if len(command.args) > 1 or final is not ABSENT:
-            self._fail(f"can't give argument to non-function {written(first)}", first.pos)
+            raise self._error(f"can't give argument to non-function {written(first)}", first.pos)
         if isinstance(first, Nil):
-            self._fail("nil is not a command", first.pos)
+            raise self._error("nil is not a command", first.pos)
         return self._plain(first, dot)
 
     def _start(self, chain: Chain, dot: Value) -> Value:
         if isinstance(chain.start, Nil):
-            self._fail("indirection through explicit nil", chain.pos)
+            raise self._error("indirection through explicit nil", chain.pos)
         return self._plain(chain.start, dot)
 
     def _plain(self, node: Operand, dot: Value) -> Value:
@@ -296,20 +296,20 @@ class Execution:
         has_arguments = len(args) > 1 or final is not ABSENT
         if isinstance(value, Struct) and name in value.go_fields:
             if has_arguments:
-                self._fail(f"{name} has arguments but cannot be invoked as function", node.pos)
+                raise self._error(f"{name} has arguments but cannot be invoked as function", node.pos)
             return getattr(value, value.go_fields[name])
         if isinstance(value, dict):
             if has_arguments:
-                self._fail(f"{name} is not a method but has arguments", node.pos)
+                raise self._error(f"{name} is not a method but has arguments", node.pos)
             return value[name] if name in value else missing(value)
-        self._fail(f"can't evaluate field {name} in type {type_name(value)}", node.pos)
+        raise self._error(f"can't evaluate field {name} in type {type_name(value)}", node.pos)
 
     # Calls
 
     def _call_named(self, node: Call, dot: Value, args: tuple[Operand, ...], final: Value) -> Value:
         function = self._functions.get(node.name)
         if function is None:
-            self._fail(f"{node.name!r} is not a defined function", node.pos)
+            raise self._error(f"{node.name!r} is not a defined function", node.pos)
         if node.name in {"and", "or"}:
             return self._lazy(node, dot, args, final)
         return self._call(node.name, function, node, dot, args, final)
@@ -317,7 +317,7 @@ class Execution:
     def _lazy(self, node: Call, dot: Value, args: tuple[Operand, ...], final: Value) -> Value:
         """Evaluate ``and`` and ``or`` only as far as needed; the last value looked at is theirs."""
         if len(args) == 1 and final is ABSENT:
-            self._fail(f"wrong number of args for {node.name}: want at least 1 got 0", node.pos)
+            raise self._error(f"wrong number of args for {node.name}: want at least 1 got 0", node.pos)
         value: Value = None
         for arg in args[1:]:
             value = self._plain(arg, dot)
@@ -339,9 +339,9 @@ class Execution:
         params, variadic = function.params, function.variadic
         count = len(args) - 1 + (final is not ABSENT)
         if variadic is None and count != len(params):
-            self._fail(f"wrong number of args for {name}: want {len(params)} got {count}", node.pos)
+            raise self._error(f"wrong number of args for {name}: want {len(params)} got {count}", node.pos)
         if count < len(params):
-            self._fail(f"wrong number of args for {name}: want at least {len(params)} got {count}", node.pos)
+            raise self._error(f"wrong number of args for {name}: want at least {len(params)} got {count}", node.pos)
         values: list[Value] = [] if receiver is ABSENT else [receiver]
         for position, arg in enumerate(args[1:]):
             wanted = params[position] if position < len(params) else variadic
@@ -352,28 +352,30 @@ class Execution:
         try:
             result = function.call(*values)
         except Failure as failure:
-            self._fail(f"error calling {name}: {failure}", node.pos)
-        except OverflowError:
-            self._fail(f"error calling {name}: the time lies outside of what can be written", node.pos)
+            raise self._error(f"error calling {name}: {failure}", node.pos) from failure
+        except OverflowError as error:
+            raise self._error(
+                f"error calling {name}: the time lies outside of what can be written", node.pos
+            ) from error
         if isinstance(result, str) and len(result) > OUTPUT_LIMIT:
-            self._fail(f"error calling {name}: the text grows beyond {OUTPUT_LIMIT} characters", node.pos)
+            raise self._error(f"error calling {name}: the text grows beyond {OUTPUT_LIMIT} characters", node.pos)
         return result
 
     def _argument(self, node: Operand, dot: Value, wanted: GoType | None) -> Value:
         if isinstance(node, Literal) and wanted is not None and wanted.name not in {"interface {}", "reflect.Value"}:
             found = {str: "string", bool: "bool", int: "int", float: "float"}.get(type(node.value), "")
             if not wanted.constant:
-                self._fail(f"can't handle {node.written} for arg of type {wanted.name}", node.pos)
+                raise self._error(f"can't handle {node.written} for arg of type {wanted.name}", node.pos)
             if found != wanted.constant:
-                self._fail(f"expected {wanted.constant}; found {node.written}", node.pos)
+                raise self._error(f"expected {wanted.constant}; found {node.written}", node.pos)
             return node.value
         if isinstance(node, Nil) and wanted is not None and not wanted.nilable:
-            self._fail(f"cannot assign nil to {wanted.name}", node.pos)
+            raise self._error(f"cannot assign nil to {wanted.name}", node.pos)
         return self._valid(self._plain(node, dot), wanted, node)
 
     def _valid(self, value: Value, wanted: GoType | None, node: Operand) -> Value:
         if wanted is None or wanted.accepts(value):
             return value
         if value is None:
-            self._fail(f"invalid value; expected {wanted.name}", node.pos)
-        self._fail(f"wrong type for value; expected {wanted.name}; got {type_name(value)}", node.pos)
+            raise self._error(f"invalid value; expected {wanted.name}", node.pos)
+        raise self._error(f"wrong type for value; expected {wanted.name}; got {type_name(value)}", node.pos)

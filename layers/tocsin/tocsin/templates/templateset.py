@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import re
-from collections import ChainMap
-from collections.abc import Iterator, Mapping, Sequence
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.resources import files
 
 from tocsin.errors import Problem, TemplateError
 from tocsin.model import Instant
+from tocsin.templates.builtins import joined
 from tocsin.templates.datavalues import Data
 from tocsin.templates.execute import Execution, ExecutionError
 from tocsin.templates.functions import FUNCTIONS, clocked
+from tocsin.templates.html.escape import JOIN_ARGUMENTS, Escaper
+from tocsin.templates.html.escapers import ESCAPERS
 from tocsin.templates.lexer import TemplateSyntaxError
 from tocsin.templates.nodes import Body, Branch, Include, Source, Template
 from tocsin.templates.parser import parse
-from tocsin.templates.values import STRING, Failure, Function, Value
+from tocsin.templates.values import ANY, STRING, Failure, Function, Value
 
 _CACHED = 1024  # compiled strings a set keeps; a config has a few dozen
 _DEFAULTS = ("default.tmpl", "email.tmpl")
@@ -79,6 +82,9 @@ class TemplateSet:
             raise TemplateError(*problems)
         self._templates: Mapping[str, Template] = known
         self._text: dict[str, _Program] = {}
+        self._html: dict[str, _Program] = {}
+        self._escaper = Escaper(known)
+        self._lock = threading.Lock()
 
     def __contains__(self, name: str) -> bool:
         """Whether a template of this name is defined."""
@@ -97,10 +103,23 @@ class TemplateSet:
         """
         if "{{" not in template:
             return template
-        return _RouteLabels(self, data, now).render(template)
+        return _Rendering(self._compile, {}, data, now).render(template)
 
-    def check(self, template: str) -> None:
-        """Parse a string without rendering it.
+    def html(self, template: str, data: Value, now: Instant) -> str:
+        """Render a string of the config as HTML: every value is escaped by where it stands.
+
+        Args:
+            template: the string, with or without actions.
+            data: the dot; normally a `Data`.
+            now: nanoseconds since the epoch, what ``now`` and ``since`` answer by.
+
+        Raises:
+            TemplateError: it does not parse, cannot be escaped safely, or cannot be executed.
+        """
+        return _Rendering(self._compile_html, ESCAPERS, data, now).render(template)
+
+    def check(self, template: str, *, html: bool = False) -> None:
+        """Parse a string without rendering it; with ``html`` also see that its values can be escaped.
 
         Raises:
             TemplateError: it does not parse, or includes a template that is not defined.
@@ -112,50 +131,57 @@ class TemplateSet:
         ]
         if problems:
             raise TemplateError(*problems[:_MISTAKES])
+        if html:
+            self._compile_html(template)
 
     def _compile(self, template: str) -> _Program:
         program = self._text.get(template)
         if program is None:
-            own: dict[str, Template] = {}
-            known: Mapping[str, Template] = (
-                ChainMap(own, dict(self._templates)) if "define" in template or "block" in template else self._templates
-            )
             source = Source(template)
             try:
                 *defined, main = parse(source, FUNCTIONS)
             except TemplateSyntaxError as error:
                 raise TemplateError(_problem(error.message, error.source, error.position)) from error
-            own |= {d.name: d for d in defined if not d.body.is_blank() or d.name not in self._templates}
-            program = _Program(main, known)
-            if len(self._text) >= _CACHED:
-                self._text.clear()
-            self._text[template] = program
+            own = {d.name: d for d in defined if not d.body.is_blank() or d.name not in self._templates}
+            program = _Program(main, {**self._templates, **own} if own else self._templates)
+            _remember(self._text, template, program)
         return program
 
-    def _run(self, template: str, data: Value, functions: Mapping[str, Function]) -> str:
-        program = self._compile(template)
-        try:
-            return Execution(program.templates, functions).run(program.main, data)
-        except ExecutionError as error:
-            name = error.template.name
-            where = f"template {name!r}" if name else "the template"
-            problem = _problem(f"{where} cannot be rendered: {error.message}", error.template.source, error.position)
-            raise TemplateError(problem) from error
+    def _compile_html(self, template: str) -> _Program:
+        program = self._html.get(template)
+        if program is None:
+            plain = self._compile(template)
+            with self._lock:
+                # What the set's own templates were rewritten to is kept, unless this string has its own definitions.
+                escaper = self._escaper if plain.templates is self._templates else Escaper(plain.templates)
+                try:
+                    main = escaper.escape(plain.main)
+                except ExecutionError as error:
+                    raise _cannot(error) from error
+            program = _Program(main, escaper.rewritten)
+            _remember(self._html, template, program)
+        return program
 
 
-class _RouteLabels:
+class _Rendering:
     """One rendering, and the route labels it asks for: each is a template itself, rendered once; a cycle is an error."""
 
-    def __init__(self, templates: TemplateSet, data: Value, now: Instant) -> None:
-        self._set = templates
+    def __init__(self, compiled: Callable[[str], _Program], escapers: Escapers, data: Value, now: Instant) -> None:
+        self._compiled = compiled
+        self._escapers = escapers
         self._data = data
         self._raw: Mapping[str, str] = data.route_labels if isinstance(data, Data) else {}
         self._done: dict[str, str] = {}
         self._under_way: list[str] = []
-        self._functions = {**FUNCTIONS, **clocked(now), "routeLabels": Function((STRING,), self._label)}
+        own = {"routeLabels": Function((STRING,), self._label), JOIN_ARGUMENTS: Function((), _join_arguments, ANY)}
+        self._functions = {**FUNCTIONS, **clocked(now), **own}
 
     def render(self, template: str) -> str:
-        rendered = self._set._run(template, self._data, self._functions)  # noqa: SLF001 - its other half
+        program = self._compiled(template)
+        try:
+            rendered = Execution(program.templates, self._functions, self._escapers).run(program.main, self._data)
+        except ExecutionError as error:
+            raise _cannot(error) from error
         return rendered if rendered.isascii() else _SURROGATE.sub("\ufffd", rendered)
 
     def _label(self, name: str) -> str:
@@ -164,9 +190,31 @@ class _RouteLabels:
             raise Failure(f"route label cycle detected: {cycle}")
         if name not in self._done:
             self._under_way.append(name)
-            self._done[name] = self.render(self._raw.get(name, ""))
-            self._under_way.pop()
+            try:
+                self._done[name] = self.render(self._raw.get(name, ""))
+            except TemplateError as error:
+                raise Failure(f"route label {name!r}: {error}") from error
+            finally:
+                self._under_way.pop()
         return self._done[name]
+
+
+def _join_arguments(*values: Value) -> str:
+    return joined(values)
+
+
+def _remember(cache: dict[str, _Program], template: str, program: _Program) -> None:
+    if len(cache) >= _CACHED:
+        cache.clear()
+    cache[template] = program
+
+
+def _cannot(error: ExecutionError) -> TemplateError:
+    name = error.template.name
+    where = f"template {name!r}" if name else "the template"
+    return TemplateError(
+        _problem(f"{where} cannot be rendered: {error.message}", error.template.source, error.position)
+    )
 
 
 def _problem(message: str, source: Source, position: int) -> Problem:
