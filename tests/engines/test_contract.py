@@ -77,7 +77,7 @@ def test_nothing_asked_is_nothing_answered(store: Store) -> None:
 
 def test_get_answers_what_is_there_and_takes_a_key_twice(store: Store) -> None:
     keys = [Key("p", f"{n:04}") for n in range(250)]
-    store.write([Put(key, {"n": n}) for n, key in enumerate(keys) if n % 2])
+    store.write([Put(key, {"n": n}, expect=ABSENT) for n, key in enumerate(keys) if n % 2])
     found = store.get([*keys, *keys])
     assert {key: row.data["n"] for key, row in found.items()} == {key: n for n, key in enumerate(keys) if n % 2}
 

@@ -91,13 +91,13 @@ def test_a_postponed_message_waits_for_its_delay(engine: Any, queue: str) -> Non
     (first,) = engine.queues.receive(queue)
     engine.queues.postpone(queue, first.receipt, 5 * SECOND)
     assert list(engine.queues.receive(queue)) == []
-    engine.advance(5 * SECOND)
+    engine.advance(6 * SECOND)
     (second,) = engine.queues.receive(queue)
     assert (second.body, second.count) == ("m", 2)
     engine.queues.postpone(queue, second.receipt, 3 * MINUTE)  # longer than the visibility timeout
     engine.advance(2 * MINUTE)
     assert list(engine.queues.receive(queue)) == []
-    engine.advance(MINUTE)
+    engine.advance(MINUTE + SECOND)
     (third,) = engine.queues.receive(queue)
     assert third.count == 3
 
@@ -108,9 +108,9 @@ def test_a_limit_is_kept(queues: Queues, queue: str) -> None:
     assert len(queues.receive(queue, 3)) <= 3
 
 
-def test_hundreds_of_messages_in_one_call(queues: Queues, queue: str) -> None:
-    queues.send(queue, [Message(f"{n}" + "y" * 20_000) for n in range(240)])
-    assert len({m.body for m in take_all(queues, queue)}) == 240
+def test_more_messages_in_one_call_than_a_batch_may_have_or_weigh(queues: Queues, queue: str) -> None:
+    queues.send(queue, [Message(f"{n}" + "y" * 40_000) for n in range(60)])
+    assert len({m.body for m in take_all(queues, queue)}) == 60
 
 
 def test_queues_do_not_mix(queues: Queues, queue: str) -> None:

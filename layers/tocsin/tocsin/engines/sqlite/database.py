@@ -36,7 +36,7 @@ _SCHEMA = (
     # AUTOINCREMENT: an id that was acknowledged must never name a later message.
     """CREATE TABLE inbox (
          id INTEGER PRIMARY KEY AUTOINCREMENT,
-         body BLOB NOT NULL, sent_at INTEGER NOT NULL,
+         body TEXT NOT NULL, sent_at INTEGER NOT NULL,
          visible_at INTEGER NOT NULL, handed_out INTEGER NOT NULL DEFAULT 0
        )""",
     "CREATE INDEX inbox_visible ON inbox (visible_at)",

@@ -12,12 +12,11 @@ import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
+from tocsin.engines.bounds import check_messages
 from tocsin.engines.sqlite.store import SqliteStore
-from tocsin.model import MINUTE, SECOND, Instant, Span
+from tocsin.model import SECOND, Instant, Span
 from tocsin.ports import INBOX, Clock, Message, Received
 
-# The same bound as on AWS: https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessage.html
-DELAY_LIMIT: Span = 15 * MINUTE
 VISIBILITY: Span = 60 * SECOND  # how long whoever took a message has before another may
 HINTS_KEPT = 100_000  # in a queue; more are dropped, and come back from the index
 
@@ -49,13 +48,13 @@ class SqliteQueues:
 
     def send(self, queue: str, messages: Sequence[Message]) -> None:
         """See ``Queues``. ``StoreFullError`` from the inbox while the disk has too little room."""
-        check_delays(messages)
+        check_messages(messages)
         if not messages:
             return
         now = self._clock.now()
         if queue == INBOX:
             self._store.require_room()
-            rows = [(_bytes(m.body), now, now + m.delay) for m in messages]
+            rows = [(m.body, now, now + m.delay) for m in messages]
             self._database.writer.run(lambda c: _send(c, rows), durable=True)
         else:
             with self._gate:
@@ -74,7 +73,7 @@ class SqliteQueues:
         named = {"now": now, "until": now + self._visibility, "limit": limit}
         rows = self._database.writer.run(lambda c: c.execute(_TAKE, named).fetchall())
         return [
-            Received(str(number), _text(body), count, f"{number}:{count}", sent_at)
+            Received(str(number), body, count, f"{number}:{count}", sent_at)
             for number, body, count, sent_at in sorted(rows)
         ]
 
@@ -186,14 +185,7 @@ class _Hints:
         heapq.heappush(self.heap, (hint.visible_at, number))
 
 
-def check_delays(messages: Sequence[Message]) -> None:
-    """Raise ValueError for a delay that no queue keeps."""
-    for message in messages:
-        if not 0 <= message.delay <= DELAY_LIMIT:
-            raise ValueError(f"a message cannot be delayed by {message.delay} ns, {DELAY_LIMIT} is the longest")
-
-
-def _send(connection: sqlite3.Connection, rows: Sequence[tuple[bytes, Instant, Instant]]) -> None:
+def _send(connection: sqlite3.Connection, rows: Sequence[tuple[str, Instant, Instant]]) -> None:
     connection.executemany(_SEND, rows)
 
 
@@ -204,11 +196,3 @@ def _ack(connection: sqlite3.Connection, numbers: Sequence[int]) -> None:
 def _receipt(receipt: str) -> tuple[int, int]:
     number, _, count = receipt.partition(":")
     return int(number), int(count)
-
-
-def _bytes(body: str) -> bytes:
-    return body.encode("utf-8", "surrogatepass")
-
-
-def _text(body: bytes) -> str:
-    return body.decode("utf-8", "surrogatepass")

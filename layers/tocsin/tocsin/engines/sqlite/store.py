@@ -14,11 +14,12 @@ from pathlib import Path
 from typing import Any
 
 from tocsin.engines import codec
+from tocsin.engines.bounds import check_commit, check_commit_size
 from tocsin.engines.local import SystemClock
 from tocsin.engines.sqlite.database import Database
 from tocsin.errors import ConflictError, StoreFullError
 from tocsin.model import Instant
-from tocsin.ports import COMMIT_LIMIT, Clock, Delete, Key, Put, Row, Touch
+from tocsin.ports import Clock, Delete, Key, Put, Row, Touch
 
 ROOM_KEPT = 64 * 1024 * 1024  # bytes: intake stops here, so that receipts still fit (state.md, rule 17)
 
@@ -116,6 +117,7 @@ class SqliteStore:
         """See ``Store``."""
         check_commit(writes)
         statements = [self._statement(write) for write in writes]
+        check_commit_size(len(named.get("data", b"")) for _, named in statements)
 
         def job(connection: sqlite3.Connection) -> None:
             for do, named in statements:
@@ -178,14 +180,6 @@ class SqliteStore:
 
 
 _Do = Callable[[sqlite3.Connection, dict[str, Any]], bool]
-
-
-def check_commit(writes: Sequence[Put | Delete]) -> None:
-    """Raise ValueError for what no engine can commit: too many writes, or one key twice."""
-    if len(writes) > COMMIT_LIMIT:
-        raise ValueError(f"{len(writes)} writes in one commit, {COMMIT_LIMIT} are allowed")
-    if len({write.key for write in writes}) < len(writes):
-        raise ValueError("a commit may name each key only once")
 
 
 def _put(connection: sqlite3.Connection, named: dict[str, Any]) -> bool:

@@ -1,0 +1,1 @@
+"""The AWS engine: one DynamoDB table, SQS, Secrets Manager, EventBridge. Import its modules singly, a Lambda pays."""
