@@ -105,3 +105,11 @@ def test_a_payload_of_ones_own_is_refused_and_says_what_to_do() -> None:
 def test_a_body_of_nothing_but_odd_alerts_is_refused_whole() -> None:
     with pytest.raises(UnintelligibleError, match="none of its 2 alerts can be read: it is not an object"):
         Alertmanager().parse(b'{"alerts": [1, 2]}', {}, STAMP)
+
+
+def test_a_firing_alert_has_no_end_even_where_the_sender_names_one_to_come() -> None:
+    assert read({"status": "firing", "endsAt": "2026-11-02T10:04:00Z"}).end is None
+
+
+def test_a_label_without_a_name_is_none() -> None:
+    assert read({"labels": {"alertname": "A", "": "nameless"}}).labels == {"alertname": "A"}

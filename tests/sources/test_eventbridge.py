@@ -260,3 +260,31 @@ def test_a_resolution_without_an_end_ended_when_it_was_sent() -> None:
 def test_a_list_of_nothing_but_silent_events_is_silent() -> None:
     assert parse([sample("eventbridge/announcement")]).reason == "our own announcement"
     assert parse([]).reason == "no events in the body"
+
+
+@pytest.mark.parametrize("mark", [{"actionsSuppressedBy": "Alarm"}, {"muteDetail": {"mutedBy": "rule"}}])
+def test_ok_comes_through_suppressed_and_muted(mark: dict[str, Any]) -> None:
+    event = sample("cloudwatch/metric-ok")
+    event["detail"]["state"] |= mark
+    (observation,) = parse(event, Policy(suppressed="hold", muted="hold"))
+    assert not observation.firing
+
+
+def test_an_ok_that_follows_no_alarm_knows_no_start() -> None:
+    event = sample("cloudwatch/metric-ok")
+    event["detail"]["previousState"]["value"] = "INSUFFICIENT_DATA"
+    assert parse(event)[0].start is None
+
+
+def test_of_an_anomalys_bands_the_latest_is_told() -> None:
+    event = sample("cloudwatch/anomaly-alarm")
+    data = {"recentLowerThresholds": [1, 2.5], "recentUpperThresholds": [8, 9]}
+    event["detail"]["state"]["reasonData"] = json.dumps(data)
+    assert parse(event)[0].annotations["threshold"] == "lower 2.5, upper 9"
+
+
+def test_reason_data_that_is_an_object_already_is_read_as_well() -> None:
+    event = sample("cloudwatch/metric-alarm")
+    event["detail"]["state"]["reasonData"] = {"threshold": 3, "recentDatapoints": [4.5, None]}
+    told = parse(event)[0].annotations
+    assert (told["threshold"], told["value"]) == ("3", "4.5")

@@ -16,7 +16,7 @@ from tocsin.model import Observation, fingerprint
 from tocsin.observation import observe
 from tocsin.sources import REGISTRY, source
 from tocsin.sources.codec import observation_from_json, observation_json
-from tocsin.sources.lenient import QUARANTINED
+from tocsin.sources.lenient import QUARANTINED, excerpt
 
 PAYLOADS = Path(__file__).parents[2] / "events" / "payloads"
 STAMP = 1_793_700_000_000_000_123
@@ -198,10 +198,18 @@ def test_two_different_odd_bodies_are_two_alerts_and_one_body_twice_is_one() -> 
 
 def test_many_thousand_odd_alerts_are_one_quarantined_alert_of_bounded_size() -> None:
     good = {"labels": {"alertname": "Good"}, "status": "firing"}
-    body = {"alerts": [good, *({"labels": {"n": [n]}} for n in range(20_000))]}
+    body = {"alerts": [good, *({"labels": {f"n{n}": [n]}} for n in range(20_000))]}
     read = parse("alertmanager", json.dumps(body).encode())
     assert len(read) == 2
     assert sum(map(len, read[1].annotations.values())) < 6_000
+    assert read[1].annotations["reason"].count("is not text") == 5
+
+
+def test_what_is_too_deep_to_show_says_so() -> None:
+    deep: list[Any] = []
+    for _ in range(100_000):
+        deep = [deep]
+    assert excerpt(deep) == "(nested too deeply to show)"
 
 
 def test_a_huge_body_is_read_whole() -> None:
