@@ -121,12 +121,12 @@ def cut(holder: Value, *bounds: Value) -> Value:
     """Return ``holder[i:j]``; strings are counted in bytes."""
     if holder is None:
         raise Failure("slice of untyped nil")
-    if len(bounds) > 3:
+    if len(bounds) > 3:  # noqa: PLR2004 - low, high, capacity
         raise Failure(f"too many slice indexes: {len(bounds)}")
     shape = kind(holder)
     if shape not in {"string", "slice"}:
         raise Failure(f"can't slice item of type {type_name(holder)}")
-    if shape == "string" and len(bounds) == 3:
+    if shape == "string" and len(bounds) == 3:  # noqa: PLR2004 - low, high, capacity
         raise Failure("cannot 3-index slice a string")
     whole = as_bytes(holder) if shape == "string" else holder
     ends = [_position(bound, len(whole) + 1) for bound in bounds]

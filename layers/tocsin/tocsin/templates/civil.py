@@ -96,7 +96,7 @@ def days_from_civil(year: int, month: int, day: int) -> int:
     """Count days since 1970-01-01; ``month`` and ``day`` may lie outside their ranges and carry, as in Go."""
     year += (month - 1) // 12
     month = (month - 1) % 12 + 1
-    year -= month <= 2
+    year -= month <= 2  # noqa: PLR2004 - the algorithm's year begins in March
     era = year // 400
     year_of_era = year - era * 400
     day_of_year = (153 * ((month + 9) % 12) + 2) // 5
@@ -112,8 +112,8 @@ def civil_from_days(days: int) -> tuple[int, int, int]:
     year_of_era = (day_of_era - day_of_era // 1460 + day_of_era // 36_524 - day_of_era // 146_096) // 365
     day_of_year = day_of_era - (365 * year_of_era + year_of_era // 4 - year_of_era // 100)
     shifted = (5 * day_of_year + 2) // 153
-    month = shifted + 3 if shifted < 10 else shifted - 9
-    return year_of_era + era * 400 + (month <= 2), month, day_of_year - (153 * shifted + 2) // 5 + 1
+    month = shifted + 3 if shifted < 10 else shifted - 9  # noqa: PLR2004 - from March back to January
+    return year_of_era + era * 400 + (month <= 2), month, day_of_year - (153 * shifted + 2) // 5 + 1  # noqa: PLR2004
 
 
 def to_civil(instant: Instant, location: Location = UTC) -> Civil:

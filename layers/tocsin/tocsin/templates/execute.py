@@ -52,11 +52,11 @@ class ExecutionError(Exception):
         self.position = position
 
 
-class _Break(Exception):
+class _Break(Exception):  # noqa: N818 - control flow, as in Go's own interpreter
     pass
 
 
-class _Continue(Exception):
+class _Continue(Exception):  # noqa: N818 - control flow
     pass
 
 

@@ -53,23 +53,23 @@ def _quoted(char: str, mark: str, *, ascii_only: bool) -> str:
     code = ord(char)
     if " " <= char <= "~" or (not ascii_only and char.isprintable()):
         return char
-    if 0xDC80 <= code <= 0xDCFF:
+    if 0xDC80 <= code <= 0xDCFF:  # noqa: PLR2004 - a byte that is no UTF-8 (PEP 383)
         return f"\\x{code - 0xDC00:02x}"
     if char < " " or char == "\x7f":
         return f"\\x{code:02x}"
-    return f"\\u{code:04x}" if code <= 0xFFFF else f"\\U{code:08x}"
+    return f"\\u{code:04x}" if code <= 0xFFFF else f"\\U{code:08x}"  # noqa: PLR2004 - the basic plane
 
 
 def shortest(value: float, *, upper: bool = False) -> str:
     """Write a float with the fewest digits that read back the same (``%g`` without precision)."""
-    if value != value or value in {float("inf"), float("-inf")}:
-        return "NaN" if value != value else ("+Inf" if value > 0 else "-Inf")
+    if value != value or value in {float("inf"), float("-inf")}:  # noqa: PLR0124 - NaN
+        return "NaN" if value != value else ("+Inf" if value > 0 else "-Inf")  # noqa: PLR0124 - NaN
     sign, digits, exponent = Decimal(repr(value)).as_tuple()
     written = "".join(str(digit) for digit in digits).lstrip("0").rstrip("0") or "0"
     zeros = len("".join(str(digit) for digit in digits)) - len("".join(str(digit) for digit in digits).rstrip("0"))
     power = len(written) + int(exponent) + zeros - 1 if value else 0
     minus = "-" if sign else ""
-    if power < -4 or power >= _SHORTEST_EXPONENT:
+    if power < -4 or power >= _SHORTEST_EXPONENT:  # noqa: PLR2004 - as strconv
         mantissa = written[0] + ("." + written[1:] if len(written) > 1 else "")
         return f"{minus}{mantissa}{'E' if upper else 'e'}{'-' if power < 0 else '+'}{abs(power):02}"
     if power < 0:
@@ -81,7 +81,7 @@ def shortest(value: float, *, upper: bool = False) -> str:
 def float_text(value: float, verb: str, flags: Flags) -> str:
     """Write a float by a verb of ``%e %E %f %F %g %G %x``; ``v`` is ``g``."""
     precision = flags.precision
-    if value != value or value in {float("inf"), float("-inf")}:
+    if value != value or value in {float("inf"), float("-inf")}:  # noqa: PLR0124 - NaN
         return _not_finite(value, flags)
     if verb in "vgG":
         text = (
@@ -162,7 +162,7 @@ def integer_text(value: int, verb: str, flags: Flags) -> str:
 
 def rune(code: int) -> str:
     """Return the character of a code, U+FFFD for what is none."""
-    if 0 <= code <= _LAST_RUNE and not 0xD800 <= code <= 0xDFFF:
+    if 0 <= code <= _LAST_RUNE and not 0xD800 <= code <= 0xDFFF:  # noqa: PLR2004 - surrogates
         return chr(code)
     return "\ufffd"
 

@@ -38,9 +38,9 @@ def _offset(element: str, offset: int) -> str:
     colon = ":" if ":" in element else ""
     written = f"{sign}{offset // 3600:02}"
     digits = len(element.replace(":", "")) - 1
-    if digits > 2:
+    if digits > 2:  # noqa: PLR2004 - hours are two digits
         written += f"{colon}{offset % 3600 // 60:02}"
-    if digits > 4:
+    if digits > 4:  # noqa: PLR2004 - hours and minutes are four
         written += f"{colon}{offset % 60:02}"
     return written
 
@@ -85,8 +85,8 @@ _WRITERS: dict[str, Callable[[Civil], str]] = {
     "5": lambda c: str(c.second),
     "2006": _year,
     "06": lambda c: f"{c.year % 100:02}",
-    "PM": lambda c: "PM" if c.hour >= 12 else "AM",
-    "pm": lambda c: "pm" if c.hour >= 12 else "am",
+    "PM": lambda c: "PM" if c.hour >= 12 else "AM",  # noqa: PLR2004 - noon
+    "pm": lambda c: "pm" if c.hour >= 12 else "am",  # noqa: PLR2004 - noon
     "MST": _zone,
     "_": lambda _: "_",
 }
@@ -119,7 +119,7 @@ _MONTH_DAYS = (31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
 def days_in(year: int, month: int) -> int:
     """Count the days of a month."""
     leap = year % 4 == 0 and (year % 100 != 0 or year % 400 == 0)
-    return 28 if month == 2 and not leap else _MONTH_DAYS[month - 1]
+    return 28 if month == 2 and not leap else _MONTH_DAYS[month - 1]  # noqa: PLR2004 - February
 
 
 def parse_rfc3339(text: str) -> Instant:
@@ -142,9 +142,9 @@ def parse_rfc3339_zoned(text: str) -> tuple[Instant, Location]:
         raise ValueError(f"{text!r} is not a time; write it as RFC 3339 does: 2006-01-02T15:04:05Z or …+02:00")
     year, month, day, hour, minute, second = (int(part) for part in match.groups()[:6])
     offset_hours, offset_minutes = int(match[10] or 0), int(match[11] or 0)
-    if not 1 <= month <= 12 or not 1 <= day <= days_in(year, month):
+    if not 1 <= month <= 12 or not 1 <= day <= days_in(year, month):  # noqa: PLR2004 - a year's months
         raise ValueError(f"{text!r} is not a time: there is no such day")
-    if hour > 23 or minute > 59 or second > 59 or offset_hours > 24 or offset_minutes > 59:
+    if hour > 23 or minute > 59 or second > 59 or offset_hours > 24 or offset_minutes > 59:  # noqa: PLR2004 - a clock
         raise ValueError(f"{text!r} is not a time: no clock shows it")
     offset = (offset_hours * 3600 + offset_minutes * 60) * (-1 if match[9] == "-" else 1)
     nanosecond = int((match[7] or "").ljust(_FRACTION_DIGITS, "0")[:_FRACTION_DIGITS])

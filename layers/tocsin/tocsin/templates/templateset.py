@@ -13,7 +13,7 @@ from tocsin.errors import Problem, TemplateError
 from tocsin.model import Instant
 from tocsin.templates.builtins import joined
 from tocsin.templates.datavalues import Data
-from tocsin.templates.execute import Execution, ExecutionError
+from tocsin.templates.execute import Escapers, Execution, ExecutionError
 from tocsin.templates.functions import FUNCTIONS, clocked
 from tocsin.templates.html.escape import JOIN_ARGUMENTS, Escaper
 from tocsin.templates.html.escapers import ESCAPERS
@@ -164,7 +164,7 @@ class TemplateSet:
 
 
 class _Rendering:
-    """One rendering, and the route labels it asks for: each is a template itself, rendered once; a cycle is an error."""
+    """One rendering, and the route labels it asks for: templates too, each rendered once; a cycle is an error."""
 
     def __init__(self, compiled: Callable[[str], _Program], escapers: Escapers, data: Value, now: Instant) -> None:
         self._compiled = compiled

@@ -160,8 +160,8 @@ def _assemble(reading: _Reading) -> tuple[Instant, Location]:
         month, day = 1, found["yearday"]
         in_range = 1 <= day <= 337 + days_in(year, 2)
     else:
-        in_range = 1 <= month <= 12 and 1 <= day <= days_in(year, month)
-    if not in_range or hour > 23 or minute > 59 or second > 59:
+        in_range = 1 <= month <= 12 and 1 <= day <= days_in(year, month)  # noqa: PLR2004 - a year's months
+    if not in_range or hour > 23 or minute > 59 or second > 59:  # noqa: PLR2004 - a clock
         raise reading.fail("a part is out of its range")
     location = UTC
     if "offset" in found:

@@ -23,7 +23,7 @@ from typing import Any, ClassVar, TypeAlias
 Value: TypeAlias = Any  # a Go value; Python's type system cannot say more
 
 
-class Failure(Exception):
+class Failure(Exception):  # noqa: N818 - it never leaves this package: the executor names the place
     """A function or operation that cannot do what it was asked; the message is Go's where Go has one."""
 
 

@@ -10,12 +10,51 @@ PLAIN = ""
 UNSAFE = "unsafe"
 
 _URLS = frozenset(
-    "action archive background cite classid codebase data formaction href icon longdesc manifest poster profile src"
-    " usemap xmlns".split()
+    [
+        "action",
+        "archive",
+        "background",
+        "cite",
+        "classid",
+        "codebase",
+        "data",
+        "formaction",
+        "href",
+        "icon",
+        "longdesc",
+        "manifest",
+        "poster",
+        "profile",
+        "src",
+        "usemap",
+        "xmlns",
+    ]
 )
 _UNSAFE = frozenset(
-    "accept-charset async challenge charset content crossorigin defer enctype form formenctype formmethod"
-    " formnovalidate http-equiv keytype language method novalidate pattern rel sandbox type value".split()
+    [
+        "accept-charset",
+        "async",
+        "challenge",
+        "charset",
+        "content",
+        "crossorigin",
+        "defer",
+        "enctype",
+        "form",
+        "formenctype",
+        "formmethod",
+        "formnovalidate",
+        "http-equiv",
+        "keytype",
+        "language",
+        "method",
+        "novalidate",
+        "pattern",
+        "rel",
+        "sandbox",
+        "type",
+        "value",
+    ]
 )
 _KNOWN_PLAIN = frozenset({"srclang", "open", "optimum"})  # they would be taken for URLs or handlers otherwise
 

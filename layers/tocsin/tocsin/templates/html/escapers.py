@@ -75,10 +75,7 @@ def _attribute(value: Value) -> str:
 
 def _unquoted(value: Value) -> str:
     text, kind = content(value)
-    if kind == Html.content:
-        text = strip_tags(text).translate(_UNQUOTED)
-    else:
-        text = text.translate(_UNQUOTED_AND)
+    text = strip_tags(text).translate(_UNQUOTED) if kind == Html.content else text.translate(_UNQUOTED_AND)
     return _UNQUOTED_BAD.sub(lambda match: f"&#x{ord(match[0]):x};", text)
 
 

@@ -19,7 +19,22 @@ _JS_STRINGS = {'"': at.JS_DOUBLE, "'": at.JS_SINGLE, "`": at.JS_TEMPLATE}
 _JS_BLANKS = "\t\n\f\r \u2028\u2029"
 # Reserved words behind which a slash begins a regexp: https://tc39.es/ecma262/#sec-keywords-and-reserved-words
 _BEFORE_REGEXP = frozenset(
-    "break case continue delete do else finally in instanceof return throw try typeof void".split()
+    [
+        "break",
+        "case",
+        "continue",
+        "delete",
+        "do",
+        "else",
+        "finally",
+        "in",
+        "instanceof",
+        "return",
+        "throw",
+        "try",
+        "typeof",
+        "void",
+    ]
 )
 _WORD = re.compile(r"[$A-Za-z0-9_]+\Z")
 _ENDS = {
@@ -39,6 +54,7 @@ _CSS_MARK = re.compile(r"[(\"'/]")
 _CSS_URL = re.compile(r"(?:\A|[^-\w])url[\t\n\f\r ]*\Z", re.IGNORECASE)
 _CSS_ESCAPE = re.compile(r"\\(?:([0-9a-fA-F]{1,6})(?:\r\n|[ \t\n\f\r])?|(.))", re.DOTALL)
 _LAST_RUNE = 0x10FFFF
+_SURROGATES = range(0xD800, 0xE000)
 
 
 def slash_behind(text: str, before: str) -> str:
@@ -183,7 +199,7 @@ def decode_css(text: str) -> str:
         if match[2]:
             return match[2]
         code = int(match[1], 16)
-        return chr(code) if code <= _LAST_RUNE and not 0xD800 <= code <= 0xDFFF else "\ufffd"
+        return chr(code) if code <= _LAST_RUNE and code not in _SURROGATES else "\ufffd"
 
     return _CSS_ESCAPE.sub(character, text)
 

@@ -30,10 +30,27 @@ _DELIMITER_ENDS = {
 _UNQUOTED_TROUBLE = re.compile("[\"'<=`]")
 # https://html.spec.whatwg.org/multipage/scripting.html#attr-script-type
 _SCRIPT_TYPES = frozenset(
-    "application/ecmascript application/javascript application/json application/ld+json application/x-ecmascript"
-    " application/x-javascript module text/ecmascript text/javascript text/javascript1.0 text/javascript1.1"
-    " text/javascript1.2 text/javascript1.3 text/javascript1.4 text/javascript1.5 text/jscript text/livescript"
-    " text/x-ecmascript text/x-javascript".split()
+    [
+        "application/ecmascript",
+        "application/javascript",
+        "application/json",
+        "application/ld+json",
+        "application/x-ecmascript",
+        "application/x-javascript",
+        "module",
+        "text/ecmascript",
+        "text/javascript",
+        "text/javascript1.0",
+        "text/javascript1.1",
+        "text/javascript1.2",
+        "text/javascript1.3",
+        "text/javascript1.4",
+        "text/javascript1.5",
+        "text/jscript",
+        "text/livescript",
+        "text/x-ecmascript",
+        "text/x-javascript",
+    ]
 )
 
 
