@@ -6,6 +6,7 @@ claim on disk, no request sent.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -72,6 +73,7 @@ class Deliverer:
         self._store, self._queues, self._secrets, self._clock = store, queues, secrets, clock
         self._telemetry, self._announcer, self._channel = telemetry, announcer, channel
         self._worker, self._dry_run = worker, dry_run
+        self._claims = itertools.count(1)
 
     def work(self, lane_id: str, plan: Plan) -> str:
         """Do what the lane needs now, at most one request; give a named result for the log."""
@@ -116,7 +118,8 @@ class Deliverer:
             self._telemetry.log("error", "the snapshot cannot be read", lane=lane.id, error=str(error))
             raise
         now = self._clock.now()
-        taken = lanes.claim(lane, self._worker, action.version, now)
+        holder = f"{self._worker}/{next(self._claims)}"  # of this claim alone: threads share a process
+        taken = lanes.claim(lane, holder, action.version, now)
         put = put_lane(taken, version, taken.claimed_until, now)
         if not self._store.write([put], durable=True)[0]:
             return None
@@ -212,7 +215,7 @@ class Deliverer:
         )
         for _ in range(TRIES):
             row = self._store.get([lane_key(lane.id)]).get(lane_key(lane.id))
-            if row is None or read_lane(row).claimed_by != self._worker:
+            if row is None or read_lane(row).claimed_by != lane.claimed_by:
                 return "the lease was lost"
             fresh = read_lane(row)
             after = lanes.given_up(
@@ -312,7 +315,7 @@ class Deliverer:
         """Change the lane we hold, as it stands now; None if the lease was lost to somebody else."""
         for _ in range(TRIES):
             row = self._store.get([lane_key(claimed.id)]).get(lane_key(claimed.id))
-            if row is None or read_lane(row).claimed_by != self._worker:
+            if row is None or read_lane(row).claimed_by != claimed.claimed_by:
                 self._telemetry.log("error", "the lease was lost before the outcome was recorded", lane=claimed.id)
                 return None
             after, due = judged(read_lane(row))
