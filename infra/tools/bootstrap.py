@@ -1,7 +1,7 @@
 """Deploy, once in an account and by a person, the roles by which GitHub Actions deploys the rest.
 
-``python -m infra.tools.bootstrap ENV`` calls the SAM CLI with ``parameters/<env>/deploy-roles.json``; SAM shows the change
-set and asks. It keeps the one nested part in SAM's own bucket, because ours is among what is being made.
+``python -m infra.tools.bootstrap ENV`` calls the SAM CLI with ``parameters/<env>/deploy-roles.json``; SAM shows the
+change set and asks. It keeps the one nested part in SAM's own bucket, because ours is among what is being made.
 """
 
 import argparse

@@ -59,7 +59,7 @@ class Change:
         return self.action.upper() if self.action == "Remove" else self.action.lower()
 
 
-def collect(client: Any, change_set: str, part: str = "") -> Iterator[Change]:  # noqa: ANN401 - boto3 clients are made at run time
+def collect(client: Any, change_set: str, part: str = "") -> Iterator[Change]:
     """Yield the changes of a change set and of those nested in it.
 
     Arguments:

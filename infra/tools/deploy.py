@@ -75,7 +75,7 @@ def package(layer: str, bucket: str, prefix: str) -> str:
 
 
 def publish(client: Client, template: str, bucket: str, prefix: str) -> str:
-    """Put a packaged template into the bucket and return its URL: in a request it may not be longer than 51,200 bytes."""
+    """Put a packaged template into the bucket and return its URL: a request itself may carry 51,200 bytes only."""
     key = f"{prefix}/{hashlib.sha256(template.encode()).hexdigest()}.template"
     client.put_object(Bucket=bucket, Key=key, Body=template.encode())
     return f"https://{bucket}.s3.{REGION}.amazonaws.com/{key}"

@@ -1,7 +1,7 @@
 """Find what somebody changed by hand: drift of every stack of an environment and of the stacks nested in it.
 
-``python -m infra.tools.drift ENV [--markdown FILE]`` ends with 1 when anything has drifted and with 2 when it could not be
-found out, so that a nightly job is red in both cases. CloudFormation compares with the rights of the caller.
+``python -m infra.tools.drift ENV [--markdown FILE]`` ends with 1 when anything has drifted and with 2 when it could not
+be found out, so that a nightly job is red in both cases. CloudFormation compares with the rights of the caller.
 """
 
 import argparse
@@ -70,6 +70,22 @@ def _sentences(client: Client, stack: str) -> Iterator[str]:
                 yield f"{name} ({drift['ResourceType']}): {difference['PropertyPath']} is {found}, should be {meant}"
 
 
+def of_environment(client: Client, environment: str, wait: Callable[[], None]) -> list[str]:
+    """Return one sentence for each drifted resource of an environment's layers.
+
+    Raises:
+        DriftError: a layer does not exist, or a detection failed.
+    """
+    told = []
+    for layer in deploy.LAYERS:
+        name = deploy.stack_name(layer, environment)
+        if not deploy.exists(client, name):
+            raise DriftError(f"{name}: does not exist; the platform is not whole")
+        for stack in stacks_beneath(client, name):
+            told += detect(client, stack, wait)
+    return told
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Go through the environment's stacks; 0 when nothing has drifted."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -77,18 +93,11 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--markdown", type=Path, help="write what was found there as well")
     options = parser.parse_args(arguments)
     client = boto3.client("cloudformation", region_name=deploy.REGION)
-    told, code = [], 0
     try:
-        for layer in deploy.LAYERS:
-            name = deploy.stack_name(layer, options.environment)
-            if not deploy.exists(client, name):
-                raise DriftError(f"{name}: does not exist; the platform is not whole")
-            for stack in stacks_beneath(client, name):
-                told += detect(client, stack, lambda: time.sleep(POLL_SECONDS))
+        told = of_environment(client, options.environment, lambda: time.sleep(POLL_SECONDS))
         code = DRIFTED if told else 0
     except (DriftError, ClientError) as error:
-        told.append(f"not found out: {error}")
-        code = UNKNOWN
+        told, code = [f"not found out: {error}"], UNKNOWN
     text = "\n".join(f"- {sentence}" for sentence in told) or "Nothing has drifted."
     print(text)
     if options.markdown:

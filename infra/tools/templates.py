@@ -33,9 +33,14 @@ _Loader.yaml_implicit_resolvers = {
 }
 
 
+def parse(text: str) -> dict[str, Any]:
+    """Return the template that the text is, its intrinsic functions in their long form."""
+    return yaml.load(text, Loader=_Loader)  # noqa: S506 - a SafeLoader with tags added
+
+
 def load(path: Path) -> dict[str, Any]:
     """Return the template at the path, its intrinsic functions in their long form."""
-    return yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader)  # noqa: S506 - a SafeLoader with tags added
+    return parse(path.read_text(encoding="utf-8"))
 
 
 def nested(path: Path) -> dict[str, Path]:
