@@ -55,6 +55,10 @@ class ZendeskVendor(HttpVendor):
     def _shown(self, number: int) -> dict[str, Any]:
         return {"ticket": self.tickets[number]}
 
+    def _written(self, number: int) -> dict[str, Any]:
+        audit = {"id": 5000 + self._clock, "ticket_id": number, "events": []}
+        return {**self._shown(number), "audit": audit}
+
     def _stamp(self) -> str:
         self._clock += 1
         return f"2026-01-01T{self._clock // 3600:02d}:{self._clock // 60 % 60:02d}:{self._clock % 60:02d}Z"
@@ -76,7 +80,7 @@ class ZendeskVendor(HttpVendor):
             if known_hash != body_hash:
                 described = "Request parameters do not match"
                 return Response(400, {"error": "IdempotentRequestError", "description": described})
-            return Response(201, self._shown(number), {"x-idempotency-lookup": "hit"})
+            return Response(201, self._written(number), {"x-idempotency-lookup": "hit"})
         wanted, refusal = _wanted(request)
         if refusal:
             return refusal
@@ -95,7 +99,7 @@ class ZendeskVendor(HttpVendor):
         self._comment(number, wanted)
         if key:
             self._keys[key] = (body_hash, number)
-        return Response(201, self._shown(number), {"x-idempotency-lookup": "miss"} if key else {})
+        return Response(201, self._written(number), {"x-idempotency-lookup": "miss"} if key else {})
 
     def _change(self, number: int, request: Request) -> Response:
         ticket = self.tickets[number]
@@ -110,7 +114,7 @@ class ZendeskVendor(HttpVendor):
         ticket.update({name: value for name, value in wanted.items() if name not in READ_ONLY})
         ticket.update(tags=list(dict.fromkeys(tags)), updated_at=self._stamp())
         self._comment(number, wanted)
-        return Response(200, self._shown(number))
+        return Response(200, self._written(number))
 
     def _comment(self, number: int, wanted: Ticket) -> None:
         comment = wanted.get("comment")

@@ -16,7 +16,7 @@ from tocsin.ports import Attempt, Outcome, Permanent, Sent
 
 METADATA_TYPE = "tocsin_delivery"
 HISTORY_PAGE = 100  # messages back that an uncertain post is looked for
-CHANNEL_PAGES, CHANNEL_PAGE = 5, 200  # https://docs.slack.dev/reference/methods/conversations.list
+CHANNEL_PAGES, CHANNEL_PAGE = 3, 200  # https://docs.slack.dev/reference/methods/conversations.list
 _CHANNEL_ID = ("C", "G", "D")
 
 Wire = Mapping[str, Any]

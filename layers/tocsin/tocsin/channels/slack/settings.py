@@ -92,7 +92,7 @@ class SlackSettings(Settings):
     pretext: TemplateText = '{{ template "slack.default.pretext" . }}'
     text: TemplateText = '{{ template "slack.default.text" . }}'
     message_text: TemplateText = ""
-    fields: list[SlackField] = Field(default_factory=list)  # type: ignore[assignment] # upstream's name, pydantic's too
+    fields: list[SlackField] = Field(default_factory=list)
     short_fields: Bool = False
     footer: TemplateText = '{{ template "slack.default.footer" . }}'
     fallback: TemplateText = '{{ template "slack.default.fallback" . }}'
