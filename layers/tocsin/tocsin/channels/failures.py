@@ -97,6 +97,12 @@ def _named(chain: tuple[BaseException, ...]) -> str:
         "Timeout" in n for n in names
     ):
         return "timed out"
-    if names & {"RemoteDisconnected", "RemoteProtocolError", "ProtocolError", "ConnectionClosedError"}:
+    if names & {
+        "RemoteDisconnected",
+        "RemoteProtocolError",
+        "ProtocolError",
+        "ConnectionClosedError",
+        "SMTPServerDisconnected",
+    }:
         return "the connection was closed without an answer"
     return type(chain[0]).__name__

@@ -59,12 +59,14 @@ ADVICE = {
     "channel_is_archived": "the channel is archived",
     "no_service": "the webhook was removed",
 }
+SDK_WORDS = "Received a response in a non-JSON format:"
 _ERROR_NAME = re.compile(r"^[a-z][a-z0-9_]*$")
 
 
 def judge(status: int, error: str, headers: Mapping[str, str], settings: Mapping[str, Any]) -> Outcome:
     """Name what an answer that is no success means."""
     known = _ERROR_NAME.match(error)
+    error = error.removeprefix(SDK_WORDS)
     said = f"{error} ({ADVICE[error]})" if error in ADVICE else error
     words = spoken(said, secrets_of(settings, "api_url", "app_token"))
     reason = f"Slack answered {status}" + (f": {words}" if words else "")
