@@ -75,7 +75,7 @@ def observe(state: AlertState | None, seen: Observation, stamp: Instant) -> Aler
         seen: the observation; its ``start`` and ``end`` are clamped to the stamp (a sender's clock may run ahead).
         stamp: when ``receive`` took the body, in nanoseconds.
     """
-    clock = min(seen.seen, stamp)
+    clock = seen.seen  # one clock a source, ahead or behind: only starts and ends are compared with ours
     if seen.firing:
         start = min(seen.start if seen.start is not None else clock, stamp)
         telling = Telling(clock, start, dict(seen.annotations), seen.generator_url)

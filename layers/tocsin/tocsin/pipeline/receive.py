@@ -12,7 +12,7 @@ from tocsin.model import SECOND, Instant, Span
 from tocsin.pipeline import blobs
 from tocsin.pipeline.messages import KEPT_HEADERS, Incoming, message_id
 from tocsin.ports import INBOX, Clock, Message, Queues, Secrets, Store, Telemetry
-from tocsin.sources import REGISTRY
+from tocsin.sources import INTERNAL, REGISTRY
 from tocsin.sources.proof import prove
 
 MAX_BODY = 5 * 1024 * 1024  # bytes; a Lambda is handed 6 MB, base64 included, a group of 5,000 alerts is 4 MB
@@ -81,7 +81,7 @@ class Receive:
         if stamp >= self._door_until:
             self._door, self._door_until = self._read_door(), stamp + DOOR_KEPT
         settings = self._door.sources.get(source)
-        if settings is None and self._door.open_on_loopback and source in REGISTRY:
+        if settings is None and self._door.open_on_loopback and source in REGISTRY and source != INTERNAL:
             settings = SourceSettings(source, source, {"type": "none"})  # an alertmanager.yml alone, as Alertmanager is
         if settings is None:
             return Answer(404, f"no source named {source[:40]!r}; the sources are those under 'sources' in tocsin.yml")

@@ -1,0 +1,125 @@
+"""Plain HTTP on one machine: webhooks, health, metrics and ``explain`` as a WSGI application (waitress serves it)."""
+
+from __future__ import annotations
+
+import ipaddress
+import json
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+from urllib.parse import parse_qsl
+
+from tocsin.pipeline.receive import MAX_BODY, Receive
+
+StartResponse = Callable[[str, list[tuple[str, str]]], Any]
+Respond = tuple[int, str, str]  # status, content type, body
+
+_TEXT, _JSON = "text/plain; charset=utf-8", "application/json"
+_REASONS = {
+    200: "OK", 202: "Accepted", 401: "Unauthorized", 403: "Forbidden", 404: "Not Found", 405: "Method Not Allowed",
+    413: "Content Too Large", 500: "Internal Server Error", 503: "Service Unavailable",
+}  # fmt: skip
+
+INDEX = """Tocsin is listening.
+
+POST /webhooks/alertmanager    Alertmanager's webhook_config sends here
+POST /webhooks/pingdom/<token> Pingdom
+POST /webhooks/eventbridge     an EventBridge event (at home this stands for the bus)
+GET  /-/healthy /-/ready /metrics
+"""
+
+
+class Application:
+    """The WSGI application. Reads of state and the reload are for this machine alone."""
+
+    def __init__(
+        self,
+        *,
+        receive: Receive,
+        ready: Callable[[], str],
+        metrics: Callable[[], str],
+        reload: Callable[[], str],
+        explain: Callable[[Mapping[str, str]], Any],
+    ) -> None:
+        """Take what answers.
+
+        Args:
+            receive: the door.
+            ready: gives "" when ready, else a sentence why not.
+            metrics: gives the Prometheus text exposition.
+            reload: reads the config again; gives "" or a sentence what is wrong with it.
+            explain: gives JSON for a query of labels and/or ``fingerprint``.
+        """
+        self._receive, self._ready, self._metrics = receive, ready, metrics
+        self._reload, self._explain = reload, explain
+
+    def __call__(self, environ: Mapping[str, Any], start_response: StartResponse) -> Iterable[bytes]:
+        """Answer one request (PEP 3333)."""
+        status, kind, body = self._answer(environ)
+        raw = body.encode()
+        start_response(
+            f"{status} {_REASONS.get(status, 'Status')}", [("Content-Type", kind), ("Content-Length", str(len(raw)))]
+        )
+        return [raw] if environ["REQUEST_METHOD"] != "HEAD" else []
+
+    def _answer(self, environ: Mapping[str, Any]) -> Respond:
+        method, path = environ["REQUEST_METHOD"], environ.get("PATH_INFO", "/")
+        if path.startswith("/webhooks/"):
+            return self._webhook(environ, path) if method == "POST" else (405, _TEXT, "webhooks are sent by POST\n")
+        if path == "/-/reload":
+            return self._reloaded(environ) if method in {"POST", "PUT"} else (405, _TEXT, "reload by POST\n")
+        if method not in {"GET", "HEAD"}:
+            return 405, _TEXT, "only GET here\n"
+        if path == "/-/healthy":
+            return 200, _TEXT, "OK\n"
+        if path == "/-/ready":
+            why = self._ready()
+            return (503, _TEXT, why + "\n") if why else (200, _TEXT, "OK\n")
+        if path == "/metrics":
+            return 200, "text/plain; version=0.0.4; charset=utf-8", self._metrics()
+        if path == "/-/explain":
+            return self._explained(environ)
+        if path == "/":
+            return 200, _TEXT, INDEX
+        return 404, _TEXT, "nothing is here; GET / says what is\n"
+
+    def _webhook(self, environ: Mapping[str, Any], path: str) -> Respond:
+        source, _, token = path.removeprefix("/webhooks/").partition("/")
+        length = _length(environ)
+        too_large = length > MAX_BODY
+        body = environ["wsgi.input"].read(min(length, MAX_BODY + 1))
+        headers = {
+            name.removeprefix("HTTP_").replace("_", "-").lower(): value
+            for name, value in environ.items()
+            if name.startswith("HTTP_") or name == "CONTENT_TYPE"
+        }
+        answer = self._receive.handle(source, token, headers, body, too_large=too_large)
+        return answer.status, _TEXT, answer.text + "\n"
+
+    def _reloaded(self, environ: Mapping[str, Any]) -> Respond:
+        if not is_loopback(environ.get("REMOTE_ADDR", "")):
+            return 403, _TEXT, "reload is for this machine alone\n"
+        problem = self._reload()
+        return (500, _TEXT, f"the old configuration is kept: {problem}\n") if problem else (200, _TEXT, "reloaded\n")
+
+    def _explained(self, environ: Mapping[str, Any]) -> Respond:
+        if not is_loopback(environ.get("REMOTE_ADDR", "")):
+            return 403, _TEXT, "explain is for this machine alone\n"
+        query = dict(parse_qsl(environ.get("QUERY_STRING", ""), keep_blank_values=True))
+        return 200, _JSON, json.dumps(self._explain(query))
+
+
+def _length(environ: Mapping[str, Any]) -> int:
+    try:
+        return max(0, int(environ.get("CONTENT_LENGTH") or 0))
+    except ValueError:
+        return 0
+
+
+def is_loopback(host: str) -> bool:
+    """Whether an address (or ``localhost``) can be reached from this machine alone."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False
