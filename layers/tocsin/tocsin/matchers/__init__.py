@@ -92,6 +92,6 @@ def _neither(text: str, classic: MatcherError, utf8: MatcherError) -> MatcherErr
     """Say why no grammar reads it: the classic reason, and where the UTF-8 grammar stopped."""
     if str(classic) == str(utf8):
         return classic
-    if str(classic) == f"bad matcher format: {text}":
-        return MatcherError(f"{classic}: {utf8}")
+    if str(classic).startswith("bad matcher format: "):  # which says little: add where the other one stopped
+        return MatcherError(f"bad matcher format: {text}: {utf8}")
     return classic
