@@ -1,2 +1,26 @@
-def handler(event, context):
-    return {"statusCode": 200}
+"""Lambda's door for senders: POST /webhooks/{source} and /webhooks/{source}/{token}."""
+
+import os
+from functools import cache
+from typing import Any
+
+from tocsin.bootstrap.aws.receive import Receiver, receive
+from tocsin.bootstrap.aws.records import request
+from tocsin.bootstrap.aws.telemetry import LambdaTelemetry
+
+telemetry = LambdaTelemetry()
+
+
+@cache
+def stage() -> Receiver:
+    return receive(os.environ, telemetry)
+
+
+@telemetry.invocation
+def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:  # noqa: ANN401, ARG001 (Lambda's signature)
+    answer = stage().handle(*request(event))
+    return {
+        "statusCode": answer.status,
+        "headers": {"content-type": "text/plain; charset=utf-8"},
+        "body": answer.text,
+    }

@@ -1,0 +1,121 @@
+"""A function that needs nothing but itself: ``sam local`` without an account (``TOCSIN_ENGINE=embedded``).
+
+State is SQLite in memory, the plan is the example beside this file, nothing is sent. What comes in goes the whole way
+in one invocation: the clock skips what everybody would only wait for, and the log shows the answer, the routes with
+their reasons and the notifications that would go out.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from tocsin.bootstrap import App, Ports, compose
+from tocsin.bootstrap.aws.records import received
+from tocsin.bootstrap.configs import load_config
+from tocsin.engines.local import LocalSecrets, Nobody
+from tocsin.engines.sqlite import SqliteQueues, SqliteStore
+from tocsin.model import MINUTE, Instant, Span
+from tocsin.pipeline.messages import Hint, decode_hint
+from tocsin.pipeline.receive import Answer
+from tocsin.pipeline.rows import lane_key, put_lane, read_lane
+from tocsin.ports import ABSENT, DUE, INBOX, Message, Telemetry, deliver_queue
+
+EXAMPLE = Path(__file__).parent / "example"
+PATIENCE: Span = 2 * MINUTE  # what is due later than this is a repetition, and the first time has been seen
+
+
+class SkippingClock:
+    """The machine's clock, which can be put forward."""
+
+    def __init__(self) -> None:
+        """Begin with the right time."""
+        self._ahead: Span = 0
+
+    def now(self) -> Instant:
+        """See ``Clock``."""
+        return time.time_ns() + self._ahead
+
+    def skip_to(self, instant: Instant) -> None:
+        """Let everything until then have passed."""
+        self._ahead += max(0, instant - self.now())
+
+
+class Embedded:
+    """All functions in one, for as long as the container lives."""
+
+    def __init__(self, telemetry: Telemetry) -> None:
+        """Take where to log to."""
+        self._telemetry = telemetry
+        self._clock = SkippingClock()
+        self._store = SqliteStore(":memory:", self._clock)
+        self._queues = SqliteQueues(self._store, self._clock)
+
+    @cached_property
+    def _app(self) -> App:
+        example = load_config(str(EXAMPLE / "tocsin.yml"))
+        ports = Ports(
+            store=self._store,
+            queues=self._queues,
+            secrets=LocalSecrets(example.secrets),
+            clock=self._clock,
+            telemetry=self._telemetry,
+            announcer=Nobody(),
+        )
+        return compose(ports, example.plan, worker="embedded", dry_run=True)
+
+    def handle(self, source: str, path_token: str, headers: Mapping[str, str], body: bytes) -> Answer:
+        """Answer one request, then work what it brought."""
+        answer = self._app.receive.handle(source, path_token, headers, body)
+        self._telemetry.log("info", "answered", source=source, status=answer.status, text=answer.text)
+        self._settle()
+        return answer
+
+    def decide(self, event: Mapping[str, Any]) -> list[str]:
+        """Work a batch of the inbox, of what is due, or a tick."""
+        for record in event.get("Records", []):
+            queue = DUE if record["eventSourceARN"].endswith("-due") else INBOX
+            self._queues.send(queue, [Message(record["body"])])
+        if "Records" not in event:
+            self._app.tick.run()
+        self._settle()
+        return []
+
+    def deliver(self, record: Mapping[str, Any]) -> None:
+        """Follow one hint; a lane that is not there yet is made from the sample."""
+        hint = decode_hint(record["body"])
+        if hint is not None and lane_key(hint.id) not in self._store.get([lane_key(hint.id)]):
+            self._seed(hint)
+        self._app.worker.deliveries([received(record)])
+
+    def _seed(self, hint: Hint) -> None:
+        """Owe the sample's notification on the lane that the hint names, as a flush would."""
+        app, store, queues = self._app, self._store, self._queues
+        queues.send(INBOX, [Message((EXAMPLE / "sample.json").read_text("utf-8"))])
+        app.worker.inbox()
+        while (at := queues.next_visible(DUE)) is not None:
+            self._clock.skip_to(at)
+            app.worker.due()
+        for waiting in queues.receive(deliver_queue(hint.channel)):
+            sample = decode_hint(waiting.body)
+            if sample is not None:
+                lane = replace(read_lane(store.get([lane_key(sample.id)])[lane_key(sample.id)]), id=hint.id)
+                store.write([put_lane(lane, ABSENT, None, self._clock.now())])
+                return
+
+    def _settle(self) -> None:
+        """Work everything off, skipping what is only waited for."""
+        self._app.worker.drain()
+        end = self._clock.now() + PATIENCE
+        while (at := self._next()) is not None and at <= end:
+            self._clock.skip_to(at)
+            self._app.worker.drain()
+
+    def _next(self) -> Instant | None:
+        """Say when the next hint can be seen."""
+        queues = (DUE, *map(deliver_queue, self._app.worker.channels))
+        return min((at for queue in queues if (at := self._queues.next_visible(queue)) is not None), default=None)
