@@ -5,8 +5,9 @@
 
 from __future__ import annotations
 
+from tocsin.templates.datajson import load_data
 from tocsin.templates.datavalues import KV, Alert, Alerts, Data
 from tocsin.templates.templateset import TemplateSet
 from tocsin.templates.timevalues import Duration, Time
 
-__all__ = ["KV", "Alert", "Alerts", "Data", "Duration", "TemplateSet", "Time"]
+__all__ = ["KV", "Alert", "Alerts", "Data", "Duration", "TemplateSet", "Time", "load_data"]
