@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import ipaddress
 import json
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 from urllib.parse import parse_qsl
 
+from tocsin.bootstrap.local import is_loopback
 from tocsin.pipeline.receive import MAX_BODY, Receive
 
 StartResponse = Callable[[str, list[tuple[str, str]]], Any]
@@ -113,13 +113,3 @@ def _length(environ: Mapping[str, Any]) -> int:
         return max(0, int(environ.get("CONTENT_LENGTH") or 0))
     except ValueError:
         return 0
-
-
-def is_loopback(host: str) -> bool:
-    """Whether an address (or ``localhost``) can be reached from this machine alone."""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return False

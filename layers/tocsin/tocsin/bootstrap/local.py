@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import os
 import socket
 import threading
@@ -21,7 +22,6 @@ from tocsin.errors import ConfigError, TocsinError
 from tocsin.model import SECOND
 from tocsin.pipeline import explain
 from tocsin.ports import INBOX, deliver_queue
-from tocsin.server import is_loopback
 
 DATABASE = "tocsin.sqlite"
 DELIVERIES_AT_ONCE = 4  # threads a channel; a slow vendor must not hold up its own other lanes
@@ -197,6 +197,16 @@ class Home:
         while not self._stopping.wait(WATCH):
             if _fingerprints(self._seen) != self._seen:
                 self.reload()
+
+
+def is_loopback(host: str) -> bool:
+    """Whether an address (or ``localhost``) can be reached from this machine alone."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False
 
 
 def open_on(host: str) -> str:
