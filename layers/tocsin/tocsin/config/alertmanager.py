@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import glob
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -57,7 +57,8 @@ def read_alertmanager(root: Node, channels: Channels, shop: Workshop) -> Alertma
     known = known_entries(root, _SECTIONS, findings, "the config")
     read = Alertmanager()
     empty = Node("mapping", 0, 0)
-    section = read_settings(known.get("global", empty), GlobalSection, shop, name="global", where="global")
+    section_shop = replace(shop, secrets=shop.shared)
+    section = read_settings(known.get("global", empty), GlobalSection, section_shop, name="global", where="global")
     read.global_ = section if section is not None else GlobalSection().model_dump(mode="json")
     read.receivers = read_receivers(known.get("receivers"), channels, read.global_, shop)
     for key in ("mute_time_intervals", "time_intervals"):

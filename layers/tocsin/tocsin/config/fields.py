@@ -160,9 +160,11 @@ class Settings(Strict):
 
     ``globals_`` maps a field to the key of the ``global:`` section that stands in for it while it is unset, for example
     ``{"api_url": "slack_api_url"}``. The value comes ready made: a reference where it is a secret, else typed.
+    ``own_`` names the keys that Alertmanager does not have: they may stand in ``tocsin.yml`` only.
     """
 
     globals_: ClassVar[dict[str, str]] = {}
+    own_: ClassVar[frozenset[str]] = frozenset()
 
     @classmethod
     def with_globals(cls, settings: Mapping[str, Any], global_: Mapping[str, Any]) -> dict[str, Any]:

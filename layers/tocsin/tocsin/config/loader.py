@@ -64,7 +64,9 @@ def load(path: str | Path, channels: Channels, sources: Collection[str] = ()) ->
     read = read_alertmanager(main.root or Node("mapping", 0, 0), channels, shop)
     said: Beside | None = None
     if beside is not None:
-        other = Workshop(beside.findings, beside.path.parent, shop.check_template, shop.secrets, join_all=True)
+        other = Workshop(
+            beside.findings, beside.path.parent, shop.check_template, shop.secrets, shop.shared, join_all=True
+        )
         said = _read_beside(beside.root or Node("mapping", 0, 0), read, channels, sources, other)
     problems = [*main.findings.problems, *(beside.findings.problems if beside is not None else ())]
     if any(problem.severity == "error" for problem in problems):

@@ -115,12 +115,14 @@ def _read_spoken(
     if node.is_null and kind != "slack":  # upstream alone lets Slack live from its globals
         shop.findings.error(node, f"missing {kind} config: write its settings or remove the dash")
         return
+    if not shop.join_all:
+        _refuse_own(node, schema, kind, shop)
     send_resolved = _take_send_resolved(node, schema.send_resolved, shop)
     settings = read_settings(
         _without(node, "send_resolved"),
         schema.model,
         shop,
-        name=f"receivers/{draft.name}/{integration_id}",
+        name=f"{schema.name}/{draft.name.replace('/', '-')}/{integration_id.partition('/')[2]}",
         where=f"{kind}{_SUFFIX}",
         global_=global_,
     )
@@ -136,6 +138,16 @@ def _read_spoken(
                 line=node.line,
             )
         )
+
+
+def _refuse_own(node: Node, schema: ChannelSchema, kind: str, shop: Workshop) -> None:
+    for key, _ in node.pairs:
+        if key.text in getattr(schema.model, "own_", ()):
+            shop.findings.error(
+                key,
+                f'"{key.text}" is Tocsin\'s own, and Alertmanager would refuse this file: '
+                f"move these {kind}{_SUFFIX} to the receiver of that name in tocsin.yml",
+            )
 
 
 def _read_foreign(draft: Draft, integration_id: str, node: Node, key: str, shop: Workshop) -> None:

@@ -26,7 +26,8 @@ Path_ = tuple[str | int, ...]
 class Workshop:
     """What reading one file needs and collects.
 
-    ``secrets`` maps names to values. ``join_all``: every relative path is meant from the file's folder (tocsin.yml);
+    ``secrets`` maps names to values; ``shared`` those of the ``global:`` section, kept once a channel uses them.
+    ``join_all``: every relative path is meant from the file's folder (tocsin.yml);
     else, as in Alertmanager, only those within ``http_config`` are, and others from the working directory.
     ``check_template`` raises ``TemplateError``.
     """
@@ -35,6 +36,7 @@ class Workshop:
     folder: Path
     check_template: Callable[[str], None]
     secrets: dict[str, str] = field(default_factory=dict)
+    shared: dict[str, str] = field(default_factory=dict)
     join_all: bool = False
 
     def keep_secret(self, wanted: str, value: str) -> dict[str, str]:
@@ -46,6 +48,18 @@ class Workshop:
             name = f"{wanted}-{count}"
         self.secrets[name] = value
         return {"$secret": name}
+
+    def adopt(self, value: Any, channel: str) -> Any:  # noqa: ANN401 (settings)
+        """Rename the global secrets within a channel's settings to names of its own: each channel reads only those."""
+        if isinstance(value, list):
+            return [self.adopt(each, channel) for each in value]
+        if not isinstance(value, dict):
+            return value
+        name = value.get("$secret")
+        if name in self.shared and len(value) == 1:
+            self.secrets[f"{channel}/{name}"] = self.shared[name]
+            return {"$secret": f"{channel}/{name}"}
+        return {key: self.adopt(each, channel) for key, each in value.items()}
 
     def file(self, path: Path_, text: str) -> dict[str, str]:
         """Make the reference to a file."""
@@ -68,7 +82,8 @@ def read_settings(
         node: the mapping; null is an empty one.
         model: the schema; a ``Settings`` is filled up from ``global_``.
         shop: where problems and secrets go.
-        name: the prefix of its secrets' names, such as ``receivers/team-a/slack/0``.
+        name: the prefix of its secrets' names, such as ``slack/team-a/0``: the channel first, because each channel's
+            function may read only what is its own.
         where: names the mapping in sentences, such as ``slack_configs``.
         global_: the ``global:`` section.
 
@@ -82,7 +97,7 @@ def read_settings(
     plain = {} if node.is_null else to_plain(node, shop.findings)
     plain = _Replacer(node, name, shop).model(model, plain, ())
     if issubclass(model, Settings) and global_ is not None:
-        plain = model.with_globals(plain, global_)
+        plain = shop.adopt(model.with_globals(plain, global_), name.partition("/")[0])
     try:
         settings = model.model_validate(plain)
     except ValidationError as error:
