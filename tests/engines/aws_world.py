@@ -110,8 +110,9 @@ class Proxy:
         token = call.body.get("ClientRequestToken")
         if token in self._done:
             return self._done[token]
-        request.body = json.dumps(call.body).encode()
-        request.headers["Content-Length"] = str(len(request.body))
+        if call.body != json.loads(request.body or "{}"):  # a rule has changed it
+            request.body = json.dumps(call.body).encode()
+            request.headers["Content-Length"] = str(len(request.body))
         response = botocore_stubber(event_name, request)
         assert response is not None
         answer = Answer(response.status_code, json.loads(response.text or "{}"))

@@ -80,7 +80,9 @@ class SqsQueues:
 
     def ack(self, queue: str, receipts: Sequence[str]) -> None:
         """See ``Queues``."""
-        entries = [{"Id": str(number), "ReceiptHandle": receipt} for number, receipt in enumerate(receipts)]
+        entries = [
+            {"Id": str(number), "ReceiptHandle": receipt} for number, receipt in enumerate(dict.fromkeys(receipts))
+        ]
         for at in range(0, len(entries), _BATCH):
             self._all(queue, "delete_message_batch", entries[at : at + _BATCH], _GONE)
 
