@@ -15,6 +15,7 @@ from typing import Any
 
 import boto3
 import pytest
+import requests
 from botocore.config import Config
 from moto.server import ThreadedMotoServer
 
@@ -25,8 +26,22 @@ ACCOUNT = "123456789012"  # moto's
 STACK = "tocsin-integration"
 PARAMETERS = {"CatchAllEmail": "catch-all@tocsin.test", "Environment": "integration"}
 SECRET, CONFIGURATION_SET = "AWS::SecretsManager::Secret", "AWS::SES::ConfigurationSet"
-# What layers hold is imported from the working tree here; permissions to invoke change nothing in moto.
-LEFT_OUT = (MAPPING, "AWS::Lambda::LayerVersion", "AWS::Lambda::Permission")
+# What layers hold is imported from the working tree here; permissions to invoke change nothing in moto; the others its
+# CloudFormation passes over, with a warning.
+LEFT_OUT = (
+    MAPPING,
+    "AWS::Lambda::LayerVersion",
+    "AWS::Lambda::Permission",
+    SECRET,
+    CONFIGURATION_SET,
+    "AWS::SES::ConfigurationSetEventDestination",
+    "AWS::SES::EmailIdentity",
+    "AWS::ApiGatewayV2::Api",
+    "AWS::ApiGatewayV2::Stage",
+    "AWS::CloudWatch::Alarm",
+    "AWS::Logs::MetricFilter",
+    "AWS::SQS::QueuePolicy",
+)
 ONE_TRY = Config(retries={"total_max_attempts": 1}, connect_timeout=5, read_timeout=20)
 
 
@@ -37,6 +52,7 @@ def moto_server() -> Iterator[str]:
     server.start()
     try:
         host, port = server.get_host_and_port()
+        requests.post(f"http://{host}:{port}/moto-api/reset", timeout=10).raise_for_status()  # accounts outlive servers
         yield f"http://{host}:{port}"
     finally:
         server.stop()
@@ -92,9 +108,8 @@ class Cloud:
         }
         text = json.dumps({**self.template, "Resources": kept, "Outputs": {}})
         for name, resource in of_type(self.template, CONFIGURATION_SET):  # moto makes none, so nothing may refer to one
-            text = text.replace(
-                json.dumps({"Ref": name}), json.dumps(self.resolver.resolve(resource["Properties"]["Name"]))
-            )
+            resolved = self.resolver.resolve(resource["Properties"]["Name"])
+            text = text.replace(json.dumps({"Ref": name}), json.dumps(resolved)).replace(f"${{{name}}}", resolved)
         stack: dict[str, Any] = json.loads(text)
         for _, function in of_type(stack, "AWS::Lambda::Function"):
             function["Properties"].pop("Layers", None)
