@@ -15,10 +15,14 @@ def fingerprint(wanted: Wanted, first_party: Path) -> str:
     """What tells one chart from another, without downloading it: the pin, or our own chart's files."""
     if wanted.repository != FIRST_PARTY:
         return f"{wanted.repository}\n{wanted.chart}\n{wanted.version}\n{wanted.digest}"
+    return digest_of(_own(wanted, first_party))
+
+
+def digest_of(chart: Path) -> str:
+    """The SHA-256, in hex, over the names and digests of a chart's files (as infra/tools/chart_digest.py)."""
     digest = hashlib.sha256()
-    root = _own(wanted, first_party)
-    for path in sorted(path for path in root.rglob("*") if path.is_file()):
-        digest.update(f"{path.relative_to(root)}\0{hashlib.sha256(path.read_bytes()).hexdigest()}\n".encode())
+    for path in sorted(path for path in chart.rglob("*") if path.is_file()):
+        digest.update(f"{path.relative_to(chart)}\0{hashlib.sha256(path.read_bytes()).hexdigest()}\n".encode())
     return digest.hexdigest()
 
 
@@ -61,5 +65,10 @@ def _own(wanted: Wanted, first_party: Path) -> Path:
         have = found[1] if found else "none"
         raise ChartError(
             f"the first-party chart {wanted.chart!r} has version {have}, the template wants {wanted.version}"
+        )
+    if wanted.digest and digest_of(chart) != wanted.digest:
+        raise ChartError(
+            f"the first-party chart {wanted.chart!r} in this build is not the one that the template was rendered for: "
+            "run make render-services, then build and deploy again"
         )
     return chart
