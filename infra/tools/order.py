@@ -1,8 +1,8 @@
 """In which order CloudFormation makes the resources of a template and of its nested parts.
 
-A part is made when all in it is made, and nothing in it is begun before all that the part refers to is there. The graph
-says so with a node for each part (``Nodes``) besides one for each resource (``Nodes/BlueNodes``). Conditions are left out
-of account: an order must hold for every set of parameters.
+A part is made when all in it is made, and nothing in it is begun before all that the part refers to is there. The
+graph says so with a node for each part (``Nodes``) besides one for each resource (``Nodes/BlueNodes``). Conditions are
+left out of account: an order must hold for every set of parameters.
 """
 
 import re

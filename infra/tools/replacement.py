@@ -1,8 +1,8 @@
 """Name the resources that a change of templates or parameters would replace or remove, without asking AWS.
 
-CloudFormation replaces a resource when a property changes that its schema calls create-only; cfn-lint ships the schemas.
-``python -m infra.tools.replacement --against REF`` compares the working tree with a revision, for every layer and
-environment, and ends with 1 when something is lost that cannot be made again.
+CloudFormation replaces a resource when a property changes that its schema calls create-only; cfn-lint ships the
+schemas. ``python -m infra.tools.replacement --against REF`` compares the working tree with a revision, for every layer
+and environment, and ends with 1 when something is lost that cannot be made again.
 """
 
 import argparse
@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cfnlint.schema.exceptions import ResourceNotFoundError
+from cfnlint.schema import ResourceNotFoundError
 from cfnlint.schema.manager import PROVIDER_SCHEMA_MANAGER
 
 from infra.tools import changes, deploy, resolve, templates
@@ -91,6 +91,10 @@ def _at_revision(revision: str, path: Path) -> str | None:
         check=False,
     )
     return shown.stdout if shown.returncode == 0 else None
+
+
+def _in_the_working_tree(path: Path) -> str | None:
+    return path.read_text(encoding="utf-8") if path.exists() else None
 
 
 def resolved(layer: str, environment: str, text: Callable[[Path], str | None]) -> Resources:
