@@ -29,6 +29,7 @@ _TAKE = """UPDATE inbox SET handed_out = handed_out + 1, visible_at = :until
 _ACK = "DELETE FROM inbox WHERE id = ?"
 # Only whoever holds it now may hand it back.
 _POSTPONE = "UPDATE inbox SET visible_at = ? WHERE id = ? AND handed_out = ?"
+_RECLAIM = "UPDATE inbox SET visible_at = ? WHERE handed_out > 0 AND visible_at > ?"
 _DEPTH = "SELECT count(*) FROM inbox"
 _NEXT = "SELECT min(visible_at) FROM inbox"
 
@@ -97,6 +98,11 @@ class SqliteQueues:
             self._database.writer.run(lambda c: c.execute(_POSTPONE, (visible_at, number, count)).rowcount)
         for listener in self._listeners:
             listener(queue)
+
+    def reclaim(self) -> None:
+        """Show again what a process that is no more had taken; for the one process that has the file, as it starts."""
+        now = self._clock.now()
+        self._database.writer.run(lambda c: c.execute(_RECLAIM, (now, now)).rowcount)
 
     def listen(self, listener: Callable[[str], None]) -> None:
         """Call back with a queue's name after each send to it, in the sender's thread: a worker need not poll."""

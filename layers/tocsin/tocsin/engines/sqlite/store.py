@@ -149,7 +149,9 @@ class SqliteStore:
 
         def job(connection: sqlite3.Connection) -> int:
             swept = connection.execute(_SWEEP_SQL, (now, _SWEEP)).rowcount
-            connection.execute(f"PRAGMA incremental_vacuum({_SWEEP_PAGES})").fetchall()
+            (free,) = connection.execute("PRAGMA freelist_count").fetchone()
+            for _ in range(min(free, _SWEEP_PAGES)):  # a page each time: the module steps such a statement only once
+                connection.execute("PRAGMA incremental_vacuum(1)")
             return swept
 
         return self.database.writer.run(job)
