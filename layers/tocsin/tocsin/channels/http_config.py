@@ -85,6 +85,7 @@ def httpx_client(config: Config | None, url: str, timeout: float) -> httpx.Clien
     """Open an httpx client for one URL; ``timeout`` is in seconds, for each of connecting, writing and reading."""
     import httpx  # noqa: PLC0415 (37 ms that only its users pay)
 
+    logging.getLogger("httpx").setLevel(logging.WARNING)  # it logs every URL at INFO, and ours are secrets
     config = config or {}
     proxy = proxy_for(config, url)
     connect = {name: ", ".join(values) for name, values in (config.get("proxy_connect_header") or {}).items()}

@@ -26,6 +26,8 @@ Wire = Mapping[str, Any]
 def deliver(wire: Wire, attempt: Attempt) -> Outcome:
     """Make or change the lane's ticket, and say what became of it."""
     settings = attempt.settings
+    if not settings.get("email") or not str(settings.get("api_token") or "").strip():
+        return Permanent("Zendesk: email or api_token is empty")
     try:
         desk = Desk(settings, seconds(settings.get("timeout"), TIMEOUT))
     except (OSError, ValueError) as error:
