@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import pytest
+from tocsin.bootstrap import Ports
+from tocsin.engines.local import LocalSecrets, Nobody
+from tocsin.engines.sqlite import SqliteQueues, SqliteStore
+from tocsin.pipeline.rows import read_lane
 
 from tests.stories.crashes import TRUTH, Sabotaged, Saboteur, settle, story, tell
 from tests.stories.world import (
@@ -20,10 +24,6 @@ from tests.stories.world import (
     receiver,
     route,
 )
-from tocsin.bootstrap import Ports
-from tocsin.engines.local import LocalSecrets, Nobody
-from tocsin.engines.sqlite import SqliteQueues, SqliteStore
-from tocsin.pipeline.rows import read_lane
 
 PARTS = 8  # so that several workers can share it
 

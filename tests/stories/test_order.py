@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
-from tests.stories.world import MINUTE, SECOND, START, World, firing, plan, receiver, resolved, route
 from tocsin.pipeline.messages import Incoming
 from tocsin.ports import INBOX, Message
+
+from tests.stories.world import MINUTE, SECOND, START, World, firing, plan, receiver, resolved, route
 
 NAMES = ("A", "B")
 

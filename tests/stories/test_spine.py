@@ -99,7 +99,11 @@ def test_a_null_receiver_is_a_recorded_decision_and_arms_nothing():
 
 def test_a_vendor_that_is_down_is_told_by_its_fallback_and_both_hear_the_resolution():
     world = World(
-        plan(TEAM, receiver("team", "pagerduty", fallback="backup", fallback_after=2 * MINUTE), receiver("backup", "slack"))
+        plan(
+            TEAM,
+            receiver("team", "pagerduty", fallback="backup", fallback_after=2 * MINUTE),
+            receiver("backup", "slack"),
+        )
     )
     world.pager.down = Retry("503", maybe=True)
     world.alertmanager(firing("Down"))
@@ -225,11 +229,13 @@ def test_a_lost_answer_is_settled_with_the_same_bytes_before_the_resolution_goes
     slack, tickets = world.vendors["slack"], world.vendors["zendesk"]
     original = slack.act, tickets.act
     for vendor in (slack, tickets):
+
         def lost(attempt, vendor=vendor, act=vendor.act):
             act(attempt)
             vendor.act = act
             vendor.down = Retry("down")
             return Retry("reset", maybe=True)
+
         vendor.act = lost
     world.alertmanager(firing("Down"))
     world.run(MINUTE)

@@ -214,7 +214,9 @@ def plan(tree: Route, *receivers: Receiver, catch_all: str = "", **more: Any) ->
 class World:
     """Tocsin on one engine, with pretended vendors, in virtual time."""
 
-    def __init__(self, a_plan: Plan, *, ports: Ports | None = None, vendors: Mapping[str, Vendor] | None = None) -> None:
+    def __init__(
+        self, a_plan: Plan, *, ports: Ports | None = None, vendors: Mapping[str, Vendor] | None = None
+    ) -> None:
         self.clock = VirtualClock()
         self.telemetry = Recorder()
         self.vendors = dict(vendors or {name: kind() for name, kind in ALL.items()})

@@ -110,6 +110,7 @@ class Home:
 
     def start(self) -> None:
         """Begin to work what is stored and what comes in."""
+        self.queues.reclaim()
         self.app.tick.begin()
         self.app.tick.run()
         self._thread("decide", self._decide)

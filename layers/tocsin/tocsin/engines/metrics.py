@@ -34,7 +34,7 @@ class LocalTelemetry:
         self._gauges: dict[str, tuple[Callable[[], float], str]] = {}
         self._gate = threading.Lock()
 
-    def count(self, metric: str, value: int = 1, **labels: str) -> None:
+    def count(self, metric: str, value: int = 1, /, **labels: str) -> None:
         """See ``Telemetry``."""
         with self._gate:
             self._counts.setdefault(metric, Counter())[tuple(sorted(labels.items()))] += value

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from tocsin import lanes
@@ -18,8 +18,8 @@ from tocsin.lanes import Close, Lane, Send, Wait
 from tocsin.model import SECOND, Instant
 from tocsin.pipeline import history, settings, targets, wire
 from tocsin.pipeline.messages import HINT_HORIZON, Hint
+from tocsin.pipeline.receipts import Claimed, attempt_record, due_of, event, intent, named, successor_of
 from tocsin.pipeline.rows import Group, lane_key, put_lane, read_lane
-from tocsin.pipeline.wire import Wire
 from tocsin.ports import (
     ABSENT,
     Announcer,
@@ -41,16 +41,6 @@ from tocsin.ports import (
 
 TRIES = 8  # how often a lane's row is read again because somebody else wrote it
 DRY_RUN = "dry-run"
-
-
-@dataclass(frozen=True, slots=True)
-class Claimed:
-    """A lane we may make one request for."""
-
-    lane: Lane
-    wire: Wire
-    integration: Integration
-    uncertain: bool
 
 
 class Deliverer:
@@ -82,7 +72,7 @@ class Deliverer:
             if row is None:
                 return "no such lane"
             lane = read_lane(row)
-            integration, receiver = _intent(plan, lane)
+            integration, receiver = intent(plan, lane)
             if integration is None:
                 return self._orphaned(lane, row.version, plan)
             channel = self._channel(integration.channel)
@@ -126,7 +116,7 @@ class Deliverer:
         return Claimed(taken, body, integration, action.uncertain)
 
     def _fell_late(self, lane: Lane, version: int, receiver: Receiver, plan: Plan) -> bool:
-        """Tell the fallback once the lane has waited for longer than ``fallback_after``; it keeps trying all the same."""
+        """Tell the fallback once the lane has waited for ``fallback_after``; it keeps trying all the same."""
         now = self._clock.now()
         if lane.claimed_until > now or lane.fallback or not receiver.fallback or lane.primary:
             return False
@@ -172,8 +162,8 @@ class Deliverer:
 
     def _finish(self, claimed: Claimed, outcome: Outcome, plan: Plan) -> str:
         now, version = self._clock.now(), claimed.wire.version
-        receiver = _intent(plan, claimed.lane)[1]
-        result = _named(outcome)
+        receiver = intent(plan, claimed.lane)[1]
+        result = named(outcome)
         self._telemetry.count("deliveries", channel=claimed.lane.channel, outcome=result.partition(":")[0])
         self._telemetry.log(
             "info" if isinstance(outcome, Sent) else "warning", "delivered" if isinstance(outcome, Sent) else "not yet",
@@ -196,22 +186,22 @@ class Deliverer:
             else:
                 maybe = isinstance(outcome, Retry) and outcome.maybe
                 after = replace(lanes.failed(lane, now, maybe=maybe, fires=claimed.wire.fires), receipt=result)
-            return after, _due(after, receiver)
+            return after, due_of(after, receiver)
 
-        after = self._change(claimed.lane, judged, _attempt_record(claimed, outcome, result, now))
+        after = self._change(claimed.lane, judged, attempt_record(claimed, outcome, result, now))
         if after is not None:
             self._after(after, receiver)
         if isinstance(outcome, Sent):
-            self._announcer.announce("Notification Sent", _event(claimed, result, outcome.vendor_id))
+            self._announcer.announce("Notification Sent", event(claimed, result, outcome.vendor_id))
         return result
 
     def _give_up(self, claimed: Claimed, outcome: Outcome, receiver: Receiver, plan: Plan) -> str:
         """A final failure: somebody else is told, or the operators are (law 2)."""
-        lane, why = claimed.lane, _named(outcome)
-        successor = _successor(lane, receiver, plan)
+        lane, why = claimed.lane, named(outcome)
+        successor = successor_of(lane, receiver, plan)
         now = self._clock.now()
         self._store.write(
-            [history.of_group(lane.group, "attempt", _attempt_record(claimed, outcome, why, now), now, lane.id)]
+            [history.of_group(lane.group, "attempt", attempt_record(claimed, outcome, why, now), now, lane.id)]
         )
         for _ in range(TRIES):
             row = self._store.get([lane_key(lane.id)]).get(lane_key(lane.id))
@@ -238,7 +228,7 @@ class Deliverer:
         self._telemetry.log(
             "error", "given up: nobody is left to tell", receiver=lane.receiver, group=lane.group_key, reason=why
         )
-        self._announcer.announce("Notification Given Up", _event(claimed, why, ""))
+        self._announcer.announce("Notification Given Up", event(claimed, why, ""))
 
     def _orphaned(self, lane: Lane, version: int, plan: Plan) -> str:
         """The configuration no longer has this integration: what it still owes goes to the catch-all."""
@@ -265,7 +255,7 @@ class Deliverer:
         now = self._clock.now()
         group = Group(lane.group, lane.group_key, lane.route_id, successor, {})
         note = f"{lane.receiver} ({lane.integration}) {why}. You are told instead."
-        row_due = _due(after, plan.receivers.get(lane.receiver, Receiver(lane.receiver)))
+        row_due = due_of(after, plan.receivers.get(lane.receiver, Receiver(lane.receiver)))
         writes: list[Put] = [put_lane(after, version, row_due, now)]
         told: list[Lane] = []
         successors = targets.of_receiver(plan, group, successor, primary=lane.receiver)
@@ -298,7 +288,7 @@ class Deliverer:
         try:
             self._store.commit(
                 [
-                    put_lane(after, version, _due(after, receiver), now),
+                    put_lane(after, version, due_of(after, receiver), now),
                     history.of_group(lane.group, "receipt", record, now, lane.id),
                 ]
             )
@@ -332,60 +322,10 @@ class Deliverer:
 
     def _after(self, lane: Lane, receiver: Receiver) -> None:
         """Hint what is left: a newer version that came while we sent, or the next attempt."""
-        self._hint(lane, _due(lane, receiver))
+        self._hint(lane, due_of(lane, receiver))
 
     def _hint(self, lane: Lane, due: Instant | None) -> None:
         now = self._clock.now()
         if due is not None and due - now <= HINT_HORIZON:
             hint = Hint("lane", lane.id, lane.owed.version if lane.owed else 0, lane.channel)
             self._queues.send(deliver_queue(lane.channel), [hint.message(due, now)])
-
-
-def _intent(plan: Plan, lane: Lane) -> tuple[Integration | None, Receiver]:
-    receiver = plan.receivers.get(lane.receiver, Receiver(lane.receiver))
-    found = [each for each in receiver.integrations if each.id == lane.integration and each.channel == lane.channel]
-    return (found[0] if found else None), receiver
-
-
-def _successor(lane: Lane, receiver: Receiver, plan: Plan) -> str:
-    """Say who is told when this lane cannot be: one step, never in a circle."""
-    if lane.primary:  # a stand-in's failure goes to the catch-all, unless that is what it is
-        return plan.catch_all if plan.catch_all not in {lane.receiver, lane.primary} else ""
-    if receiver.fallback:
-        return receiver.fallback
-    return plan.catch_all if plan.catch_all != lane.receiver else ""
-
-
-def _due(lane: Lane, receiver: Receiver) -> Instant | None:
-    """When the lane must be looked at again: the next attempt, or the moment the fallback is to be told."""
-    due = lanes.due(lane)
-    if due is None or lane.unmet_since is None or not receiver.fallback or lane.fallback or lane.primary:
-        return due
-    return min(due, max(lane.unmet_since + receiver.fallback_after, lane.claimed_until))
-
-
-def _named(outcome: Outcome) -> str:
-    if isinstance(outcome, Sent):
-        return f"sent {outcome.status}".strip()
-    if isinstance(outcome, Throttled):
-        return f"throttled: {outcome.reason}, again in {outcome.wait // SECOND} s"
-    return f"{'failed' if isinstance(outcome, Retry) else 'refused'}: {outcome.reason}"
-
-
-def _attempt_record(claimed: Claimed, outcome: Outcome, result: str, now: Instant) -> Mapping[str, Any]:
-    return {
-        "lane": claimed.lane.id, "receiver": claimed.lane.receiver, "integration": claimed.lane.integration,
-        "version": claimed.wire.version, "reason": claimed.wire.reason, "fires": claimed.wire.fires,
-        "attempt": claimed.lane.attempts, "outcome": result, "status": outcome.status,
-        "vendor_id": outcome.vendor_id if isinstance(outcome, Sent) else "",
-        "took": now - (claimed.lane.claimed_until - lanes.LEASE), "delivery": claimed.wire.delivery_id,
-    }  # fmt: skip
-
-
-def _event(claimed: Claimed, result: str, vendor_id: str) -> Mapping[str, Any]:
-    lane = claimed.lane
-    return {
-        "groupKey": lane.group_key, "receiver": lane.receiver, "integration": lane.integration,
-        "reason": claimed.wire.reason, "status": "firing" if claimed.wire.fires else "resolved", "result": result,
-        "vendorId": vendor_id,
-    }  # fmt: skip

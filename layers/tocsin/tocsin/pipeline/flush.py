@@ -14,7 +14,7 @@ from tocsin.config.plan import CATCH_ALL_ROUTE, Plan, Route
 from tocsin.dedup import Reason
 from tocsin.grouping import in_order, next_due
 from tocsin.lanes import Lane, Owing
-from tocsin.model import Alert, Instant
+from tocsin.model import Alert, Instant, Json
 from tocsin.muting import muted_by
 from tocsin.pipeline import blobs, history, snapshots, targets
 from tocsin.pipeline.messages import HINT_HORIZON, Hint
@@ -128,7 +128,7 @@ class Flusher:
         if any(verdict.owing and not verdict.owing.silent for verdict in owing):
             taken = snapshots.to_json(reading.group, reading.route, reading.alerts, now)
             snapshot = blobs.put_json(self._store, "snapshot", taken, now)
-        gone = [[m.fingerprint, m.version] for m in (*reading.members, *reading.gone) if not m.alert.firing]
+        gone: list[Json] = [[m.fingerprint, m.version] for m in (*reading.members, *reading.gone) if not m.alert.firing]
         after = replace(
             group, flushed=True, epoch=plan.epoch, gone=blobs.put_json(self._store, "gone", gone, now) if gone else ""
         )
