@@ -23,7 +23,7 @@ from tocsin.model import MINUTE, Instant, Span
 from tocsin.pipeline.messages import Hint, decode_hint
 from tocsin.pipeline.receive import Answer
 from tocsin.pipeline.rows import lane_key, put_lane, read_lane
-from tocsin.ports import ABSENT, DUE, INBOX, Message, Telemetry, deliver_queue
+from tocsin.ports import ABSENT, DUE, INBOX, Key, Message, Telemetry, deliver_queue
 
 EXAMPLE = Path(__file__).parent / "example"
 PATIENCE: Span = 2 * MINUTE  # what is due later than this is a repetition, and the first time has been seen
@@ -78,8 +78,10 @@ class Embedded:
     def decide(self, event: Mapping[str, Any]) -> list[str]:
         """Work a batch of the inbox, of what is due, or a tick."""
         for record in event.get("Records", []):
-            queue = DUE if record["eventSourceARN"].endswith("-due") else INBOX
-            self._queues.send(queue, [Message(record["body"])])
+            due = record["eventSourceARN"].endswith("-due")
+            if due and not self._knows(record["body"]):
+                self._take_sample()  # so that there is a group to flush
+            self._queues.send(DUE if due else INBOX, [Message(record["body"])])
         if "Records" not in event:
             self._app.tick.run()
         self._settle()
@@ -88,15 +90,25 @@ class Embedded:
     def deliver(self, record: Mapping[str, Any]) -> None:
         """Follow one hint; a lane that is not there yet is made from the sample."""
         hint = decode_hint(record["body"])
-        if hint is not None and lane_key(hint.id) not in self._store.get([lane_key(hint.id)]):
+        if hint is not None and not self._knows(record["body"]):
             self._seed(hint)
         self._app.worker.deliveries([received(record)])
+
+    def _knows(self, body: str) -> bool:
+        """Whether there is a row for what a hint names."""
+        hint = decode_hint(body)
+        key = Key(f"{hint.what}#{hint.id}") if hint is not None else Key("none")
+        return key in self._store.get([key])
+
+    def _take_sample(self) -> None:
+        """Route the sample body."""
+        self._queues.send(INBOX, [Message((EXAMPLE / "sample.json").read_text("utf-8"))])
+        self._app.worker.inbox()
 
     def _seed(self, hint: Hint) -> None:
         """Owe the sample's notification on the lane that the hint names, as a flush would."""
         app, store, queues = self._app, self._store, self._queues
-        queues.send(INBOX, [Message((EXAMPLE / "sample.json").read_text("utf-8"))])
-        app.worker.inbox()
+        self._take_sample()
         while (at := queues.next_visible(DUE)) is not None:
             self._clock.skip_to(at)
             app.worker.due()

@@ -22,7 +22,7 @@ class LambdaTelemetry:
 
     def __init__(self) -> None:
         """Count nothing yet."""
-        self.logger = Logger()
+        self.logger = Logger(location=None)  # it would name this file, whoever spoke
         self._counts: Counter[tuple[str, frozenset[tuple[str, str]]]] = Counter()
 
     def count(self, metric: str, value: int = 1, **labels: str) -> None:
