@@ -159,7 +159,7 @@ def rights_are_the_planned_ones(world: World) -> Iterator[str]:
     bounds = {
         "ExternalSecretsRole": r"secretsmanager:(GetSecretValue|DescribeSecret|ListSecretVersionIds)",
         "ExternalDnsRole": r"route53:(ChangeResourceRecordSets|List\w+)",
-        "ClusterAutoscalerRole": r"(autoscaling:(SetDesiredCapacity|TerminateInstanceInAutoScalingGroup))|\w+:(Describe|Get)\w+",
+        "ClusterAutoscalerRole": r"autoscaling:(SetDesired|TerminateInstanceIn)\w+|\w+:(Describe|Get)\w+",
         "GrafanaRole": r"\w+:(Describe|Get|List|StartQuery|StopQuery)\w*",
         "FluentBitRole": r"logs:(CreateLogStream|DescribeLogStreams|PutLogEvents)",
     }
