@@ -65,7 +65,8 @@ def read_alertmanager(root: Node, channels: Channels, shop: Workshop) -> Alertma
         _read_intervals(known.get(key), key, read.time_intervals, shop)
     read.inhibit_rules = tuple(_inhibit_rules(known.get("inhibit_rules"), shop))
     if "route" not in known:
-        findings.error(None, "no route provided in config: add route with a receiver")
+        if root.is_mapping:
+            findings.error(None, "no route provided in config: add route with a receiver")
         return read
     names = Names(read.receivers, read.time_intervals, lambda node, text: _check_label(node, text, shop))
     read.route = read_routes(known["route"], names, findings)

@@ -9,7 +9,7 @@ from typing import Any, Literal
 from pydantic import model_validator
 
 from tocsin.config.document import Node, entries, known_entries, unknown_key
-from tocsin.config.fields import Duration, SecretText, Strict
+from tocsin.config.fields import Duration, SecretText, Strict, check_url
 from tocsin.config.plan import HeartbeatRule, SourceSettings
 from tocsin.config.reading import children_of, labels_of, matchers_from, span_of, text_of
 from tocsin.config.settings import Workshop, read_settings
@@ -104,7 +104,7 @@ def read_beside(root: Node, kinds: Collection[str], shop: Workshop) -> Beside:
         heartbeats=tuple(_heartbeats(known.get("heartbeats"), shop)),
         catch_all=text_of(known.get("catch_all"), "catch_all", shop.findings),
         delivery=_one_of(known, "delivery", DELIVERIES, shop),
-        external_url=text_of(known.get("external_url"), "external_url", shop.findings).rstrip("/"),
+        external_url=_external_url(known.get("external_url"), shop),
         stale_after=span_of(known.get("stale_after"), "stale_after", shop.findings, STALE_AFTER),
         on_stale=_one_of(known, "on_stale", ON_STALE, shop),
         nodes=known,
@@ -116,6 +116,15 @@ def _one_of(known: Mapping[str, Node], key: str, values: tuple[str, ...], shop: 
     if value not in values:
         shop.findings.error(known.get(key), f'{key} is "{value}": write {" or ".join(values)}')
     return value
+
+
+def _external_url(node: Node | None, shop: Workshop) -> str:
+    url = text_of(node, "external_url", shop.findings)
+    try:
+        return check_url(url).rstrip("/") if url else ""
+    except ValueError as error:
+        shop.findings.error(node, f"external_url: {error}")
+        return ""
 
 
 def _sources(node: Node | None, kinds: Collection[str], shop: Workshop) -> dict[str, SourceSettings]:

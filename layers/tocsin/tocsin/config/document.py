@@ -13,10 +13,13 @@ from typing import Any
 
 import yaml
 
+from tocsin.config.fields import Quoted
 from tocsin.errors import ConfigError, Problem
 
 LARGEST_FILE = 16 * 1024 * 1024  # bytes; a config of 10,000 routes has about 2 MB
 _NULLS = frozenset(("", "~", "null", "Null", "NULL"))
+_NEAR = 0.7  # how alike two keys must be for one to be taken for the other's misspelling
+_DEEPEST = 50  # levels of a receiver's settings
 _ALIASED_NODES = 1_000_000  # what anchors may multiply a document to
 
 _SCALAR, _SEQUENCE, _MAPPING = "scalar", "sequence", "mapping"
@@ -194,10 +197,11 @@ def _forbid_explosion(root: Node, findings: Findings) -> None:
         raise ConfigError(Problem("document contains excessive aliasing: write it out instead", findings.file))
 
 
-def entries(node: Node, findings: Findings) -> dict[str, tuple[Node, Node]]:
+def entries(node: Node, findings: Findings, depth: int = 0) -> dict[str, tuple[Node, Node]]:
     """Read a mapping's keys in order, merge keys resolved; notes duplicate keys and keys that are no text.
 
-    As in Go's package ``<<`` acts where it stands: it overrides what was said before it, and what follows overrides it.
+    As in Go's package ``<<`` acts where it stands: it overrides what was said before it, and what follows overrides it;
+    where both sides are mappings, they are merged in turn.
     """
     found: dict[str, tuple[Node, Node]] = {}
     said: dict[str, Node] = {}
@@ -205,15 +209,29 @@ def entries(node: Node, findings: Findings) -> dict[str, tuple[Node, Node]]:
         if not key.is_scalar:
             findings.error(key, "a key must be text")
         elif key.plain and key.text == "<<":
+            if depth > _DEEPEST:
+                findings.error(key, "merge keys are nested too deeply: write the keys out")
+                return found
             for merged in _merged(value, findings):
-                found.update(entries(merged, findings))
+                for name, (merged_key, merged_value) in entries(merged, findings, depth + 1).items():
+                    found[name] = merged_key, _joined(name, found, merged_value)
         elif key.text in said:
             first = said[key.text].line
             findings.error(key, f'duplicate key "{key.text}": it is already set in line {first}; remove one of them')
         else:
             said[key.text] = key
-            found[key.text] = (key, value)
+            found[key.text] = key, _joined(key.text, found, value)
     return found
+
+
+def _joined(name: str, found: Mapping[str, tuple[Node, Node]], value: Node) -> Node:
+    """Merge a mapping into what a merge key gave before; Go's ``http_config`` alone starts afresh each time."""
+    before = found[name][1] if name in found else value
+    if before is value or not (before.is_mapping and value.is_mapping) or name == "http_config":
+        return value
+    later = {key.text for key, _ in value.pairs}
+    pairs = [pair for pair in before.pairs if pair[0].text not in later] + value.pairs
+    return Node(_MAPPING, value.line, value.column, pairs=pairs)
 
 
 def _merged(value: Node, findings: Findings) -> Iterable[Node]:
@@ -252,19 +270,22 @@ def known_entries(node: Node, keys: Iterable[str], findings: Findings, where: st
 def unknown_key(name: str, known: Iterable[str], where: str) -> str:
     """Make the sentence about a key that does not belong here."""
     names = sorted(known)
-    near = difflib.get_close_matches(name, names, n=1)
+    near = difflib.get_close_matches(name, names, n=1, cutoff=_NEAR)
     advice = f'did you mean "{near[0]}"?' if near else f"known keys are {', '.join(names)}"
     return f'unknown key "{name}" in {where}: {advice}'
 
 
-def to_plain(node: Node, findings: Findings) -> Any:  # noqa: ANN401 (text, list or mapping)
-    """Give a node as text, lists and dicts; null values are left out of mappings."""
+def to_plain(node: Node, findings: Findings, depth: int = 0) -> Any:  # noqa: ANN401 (text, list or mapping)
+    """Give a node as text (``Quoted`` where it was), lists and dicts; null values are left out of mappings."""
     if node.is_scalar:
-        return node.text
+        return node.text if node.plain else Quoted(node.text)
+    if depth > _DEEPEST:
+        findings.error(node, "nested too deeply: no setting has so many levels")
+        return ""
     if node.is_sequence:
-        return ["" if child.is_null else to_plain(child, findings) for child in node.children]
+        return ["" if child.is_null else to_plain(child, findings, depth + 1) for child in node.children]
     found = entries(node, findings)
-    return {name: to_plain(value, findings) for name, (_, value) in found.items() if not value.is_null}
+    return {name: to_plain(value, findings, depth + 1) for name, (_, value) in found.items() if not value.is_null}
 
 
 def locate(node: Node, path: Iterable[str | int], findings: Findings) -> Node:

@@ -15,6 +15,7 @@ The plan holds ``model_dump(by_alias=True)``: every field, unset ones as None.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar
@@ -24,11 +25,19 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from tocsin.durations import parse_duration, parse_go_duration
 from tocsin.errors import DurationError
-from tocsin.model import Span
+from tocsin.model import Json, Span
 
 # YAML 1.1 booleans as gopkg.in/yaml.v2 resolves them.
 _TRUE = frozenset(("true", "True", "TRUE", "yes", "Yes", "YES", "y", "Y", "on", "On", "ON"))
 _FALSE = frozenset(("false", "False", "FALSE", "no", "No", "NO", "n", "N", "off", "Off", "OFF"))
+_OCTAL = re.compile(r"[-+]?0[0-7]+")
+_FLOAT = re.compile(r"[-+]?[0-9]*\.?[0-9]+([eE][-+][0-9]+)?")
+
+
+class Quoted(str):
+    """A scalar that stood in quotes: text, whatever it looks like. Plain ones are ``str``."""
+
+    __slots__ = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +89,8 @@ def read_bool(value: object) -> bool:
     """Read the words that YAML 1.1 has for true and false; ValueError for any other."""
     if isinstance(value, bool):
         return value
+    if isinstance(value, Quoted):
+        raise ValueError(f"{value} is text: write true or false, without quotes")  # noqa: TRY004 (a sentence, as all)
     if value in _TRUE or value in _FALSE:
         return value in _TRUE
     raise ValueError(f'"{value}" is neither true nor false')
@@ -88,10 +99,41 @@ def read_bool(value: object) -> bool:
 def _int(value: object) -> object:
     if isinstance(value, int) and not isinstance(value, bool):
         return value
+    if isinstance(value, Quoted):
+        raise ValueError(f"{value} is text: write a whole number, without quotes")  # noqa: TRY004 (a sentence, as all)
+    number = _number(str(value))
+    if number is None or number != int(number):
+        raise ValueError(f'"{value}" is not a whole number')
+    return int(number)
+
+
+def _number(text: str) -> int | float | None:
+    """Read a plain scalar as gopkg.in/yaml.v2 does; None where it is no number."""
+    digits = text.replace("_", "")
+    if _OCTAL.fullmatch(digits):
+        return int(digits, 8)
     try:
-        return int(str(value).replace("_", ""), 0)
+        return int(digits, 0)
     except ValueError:
-        raise ValueError(f'"{value}" is not a whole number') from None
+        return float(digits) if _FLOAT.fullmatch(digits) else None
+
+
+def read_scalar(text: str) -> Json:
+    """Give a scalar the type that YAML gives it where the schema says nothing: quoted ones stay text."""
+    if isinstance(text, Quoted):
+        return str(text)
+    if text in _TRUE or text in _FALSE:
+        return text in _TRUE
+    number = _number(text)
+    return str(text) if number is None else number
+
+
+def _any(value: object) -> object:
+    if isinstance(value, str):
+        return read_scalar(value)
+    if isinstance(value, Mapping):
+        return {str(key): _any(each) for key, each in value.items()}
+    return [_any(each) for each in value] if isinstance(value, list) else value
 
 
 def _duration(value: object) -> object:
@@ -142,6 +184,9 @@ Bool = Annotated[bool, BeforeValidator(read_bool)]
 Int = Annotated[int, BeforeValidator(_int)]
 """A whole number from text, as Go reads it (``0x1F`` too)."""
 
+AnyYaml = Annotated[Any, BeforeValidator(_any)]
+"""Whatever stands there, typed as YAML types it (a webhook's ``payload``); add ``Template()`` if its texts are."""
+
 Duration = Annotated[Span, BeforeValidator(_duration)]
 """Nanoseconds, from a Prometheus duration (``1h30m``)."""
 
@@ -160,11 +205,9 @@ class Settings(Strict):
 
     ``globals_`` maps a field to the key of the ``global:`` section that stands in for it while it is unset, for example
     ``{"api_url": "slack_api_url"}``. The value comes ready made: a reference where it is a secret, else typed.
-    ``own_`` names the keys that Alertmanager does not have: they may stand in ``tocsin.yml`` only.
     """
 
     globals_: ClassVar[dict[str, str]] = {}
-    own_: ClassVar[frozenset[str]] = frozenset()
 
     @classmethod
     def with_globals(cls, settings: Mapping[str, Any], global_: Mapping[str, Any]) -> dict[str, Any]:

@@ -66,8 +66,25 @@ FOREIGN: dict[str, ForeignKind] = {
 }
 """Config key → what may stand in it."""
 
-# Kinds of alertmanager.yml that a channel of Tocsin may claim; unclaimed ones are loaded like foreign kinds.
-SPOKEN = frozenset(("email_configs", "pagerduty_configs", "slack_configs", "webhook_configs"))
+# Kinds that a channel of Tocsin may claim, and Alertmanager's keys of each: a channel's further keys are Tocsin's own,
+# and Alertmanager would refuse a file that has them. Unclaimed ones are loaded like foreign kinds.
+SPOKEN: dict[str, frozenset[str]] = {
+    "email_configs": _kind(
+        "to from hello smarthost auth_username auth_password auth_password_file auth_secret auth_secret_file "
+        "auth_identity headers html text require_tls tls_config force_implicit_tls threading"
+    ).keys
+    - {"http_config"},
+    "pagerduty_configs": _kind(
+        "service_key service_key_file routing_key routing_key_file url client client_url description details images "
+        "links source severity class component group timeout"
+    ).keys,
+    "slack_configs": _kind(
+        "api_url api_url_file app_token app_token_file app_url channel username color title title_link pretext text "
+        "message_text fields short_fields footer fallback callback_id icon_emoji icon_url image_url thumb_url "
+        "link_names mrkdwn_in actions update_message timeout"
+    ).keys,
+    "webhook_configs": _kind("url url_file max_alerts timeout payload").keys,
+}
 
 # Whole sections of alertmanager.yml that concern Alertmanager's own process and mean nothing here.
 IGNORED_SECTIONS = frozenset(("tracing", "event_recorder"))

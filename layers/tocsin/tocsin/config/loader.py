@@ -5,6 +5,7 @@ Bootstrap hands in what channels and sources there are, so that both stay one pl
 
 from __future__ import annotations
 
+from codecs import BOM_UTF16_BE, BOM_UTF16_LE
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -70,10 +71,26 @@ def load(path: str | Path, channels: Channels, sources: Collection[str] = ()) ->
         said = _read_beside(beside.root or Node("mapping", 0, 0), read, channels, sources, other)
     problems = [*main.findings.problems, *(beside.findings.problems if beside is not None else ())]
     if any(problem.severity == "error" for problem in problems):
-        raise ConfigError(*sorted(problems, key=lambda problem: problem.severity))
+        raise ConfigError(*sorted(problems, key=_order))
     plan = _plan(main, read, said, tuple(templates.values()))
+    problems += _silent_catch_all(plan, said, main, beside)
     files = [each.path for each in (main, beside) if each is not None]
-    return Loaded(plan, shop.secrets, tuple(problems), (*files, *templates))
+    return Loaded(plan, shop.secrets, tuple(sorted(problems, key=_order)), (*files, *templates))
+
+
+def _silent_catch_all(plan: Plan, said: Beside | None, main: _File, beside: _File | None) -> list[Problem]:
+    """Warn of a catch-all that nobody hears of: what is lost everywhere else ends there."""
+    if any(integration.channel for integration in plan.receivers[plan.catch_all].integrations):
+        return []
+    advice = "set catch_all in tocsin.yml to a receiver that somebody reads"
+    sentence = f'the catch-all, receiver "{plan.catch_all}", has no integration that Tocsin speaks: {advice}'
+    findings = Findings(str(beside.path if beside is not None and said is not None and said.catch_all else main.path))
+    findings.warning(said.nodes.get("catch_all") if said is not None else None, sentence)
+    return findings.problems
+
+
+def _order(problem: Problem) -> tuple[str, str, int, int]:
+    return problem.severity, problem.file, problem.line, problem.column
 
 
 def _open(path: Path) -> tuple[_File, _File | None]:
@@ -83,16 +100,16 @@ def _open(path: Path) -> tuple[_File, _File | None]:
         beside = path.parent / BESIDE
         return first, _read(beside) if beside != path and beside.is_file() else None
     named = next((value for key, value in first.root.pairs if key.text == "alertmanager_config"), None)
-    where = path.parent / (text_of(named, "alertmanager_config", first.findings) or ALERTMANAGER)
+    written = text_of(named, "alertmanager_config", first.findings) or ALERTMANAGER
+    where = path.parent / written
     try:
         return _read(where), first
-    except ConfigError as error:
+    except ConfigError:
         if where.exists():
             raise
+        sentence = f"there is no {written}, seen from this file's folder: set alertmanager_config to where it is"
         place = (named.line, named.column) if named else (0, 0)
-        raise ConfigError(
-            Problem(f"{error.problems[0].message}: set alertmanager_config to where it is", str(path), *place)
-        ) from None
+        raise ConfigError(Problem(sentence, str(path), *place)) from None
 
 
 def _is_beside(root: Node, path: Path) -> bool:
@@ -127,7 +144,8 @@ def read_text(path: Path, findings: Findings) -> str | None:
                 None, f"the file is larger than {LARGEST_FILE >> 20} MB, which no config needs: check what it is"
             )
         else:
-            return path.read_bytes().decode("utf-8-sig")
+            content = path.read_bytes()
+            return content.decode("utf-16" if content.startswith((BOM_UTF16_LE, BOM_UTF16_BE)) else "utf-8-sig")
     except FileNotFoundError:
         elsewhere.error(None, "no such file: check the path")
     except UnicodeDecodeError as error:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from tocsin.config.document import Findings, Node, entries
-from tocsin.config.fields import read_bool
+from tocsin.config.fields import Quoted, read_bool
 from tocsin.durations import parse_duration
 from tocsin.errors import ConfigError, DurationError, MatcherError
 from tocsin.matchers import Matcher, compile_anchored, parse_matchers, sort_matchers
@@ -31,13 +31,10 @@ def bool_of(node: Node | None, what: str, findings: Findings, *, default: bool) 
     """Read true or false."""
     if node is None or node.is_null:
         return default
-    if not node.is_scalar or not node.plain:
-        findings.error(node, f"{what}: write true or false, without quotes")
-        return default
     try:
-        return read_bool(node.text)
+        return read_bool(node.text if node.plain else Quoted(node.text))
     except ValueError as error:
-        findings.error(node, f"{what}: {error}")
+        findings.error(node, f"{what}: {error}" if node.is_scalar else f"{what} must be true or false")
         return default
 
 

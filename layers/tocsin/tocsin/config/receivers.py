@@ -112,7 +112,7 @@ def _read_spoken(
     draft: Draft, integration_id: str, node: Node, schema: ChannelSchema, global_: Mapping[str, Any], shop: Workshop
 ) -> None:
     kind = integration_id.partition("/")[0]
-    if node.is_null and kind != "slack":  # upstream alone lets Slack live from its globals
+    if node.is_null:
         shop.findings.error(node, f"missing {kind} config: write its settings or remove the dash")
         return
     if not shop.join_all:
@@ -141,8 +141,9 @@ def _read_spoken(
 
 
 def _refuse_own(node: Node, schema: ChannelSchema, kind: str, shop: Workshop) -> None:
+    ours = {info.alias or name for name, info in schema.model.model_fields.items()} - SPOKEN[f"{kind}{_SUFFIX}"]
     for key, _ in node.pairs:
-        if key.text in getattr(schema.model, "own_", ()):
+        if key.text in ours:
             shop.findings.error(
                 key,
                 f'"{key.text}" is Tocsin\'s own, and Alertmanager would refuse this file: '
@@ -152,9 +153,8 @@ def _refuse_own(node: Node, schema: ChannelSchema, kind: str, shop: Workshop) ->
 
 def _read_foreign(draft: Draft, integration_id: str, node: Node, key: str, shop: Workshop) -> None:
     """Note a kind that Tocsin does not speak; its settings, secrets among them, stay out of the plan."""
-    kind = FOREIGN.get(key, ForeignKind(frozenset()))
-    if kind.keys:
-        known_entries(node, kind.keys, shop.findings, key)
+    kind = FOREIGN.get(key) or ForeignKind(SPOKEN[key])
+    known_entries(node, kind.keys, shop.findings, key)
     draft.integrations.append(
         Integration(
             id=integration_id,

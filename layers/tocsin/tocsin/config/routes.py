@@ -44,6 +44,8 @@ def read_routes(root: Node, names: Names, findings: Findings) -> Route:
     waiting: list[tuple[Node, _Growing | None]] = [(root, None)]
     while waiting:
         node, parent = waiting.pop()
+        if node.is_null and parent is not None:
+            findings.error(node, "empty route: write its settings or remove the dash")
         known = known_entries(node, _KEYS, findings, "route")
         growing = _Growing(_read(node, known, parent, names, findings))
         if parent is None:

@@ -136,7 +136,7 @@ class _Replacer:
             del read[key]
         if file and key in read:
             self._error((*path, sibling), f"at most one of {key} & {sibling} must be configured: remove one of them")
-        elif file:
+        if file:
             read[key] = self._shop.file((*path, sibling), file)
         elif key in read:
             read[key] = self._value(_annotation(info), read[key], (*path, key))
@@ -169,7 +169,7 @@ class _Replacer:
                 self._error(path, f"{path[-1]}: {error}")
         if mark.template and "{{" in value:
             _check_template(value, self._node, path, self._shop)
-        return self._shop.keep_secret("/".join((self._name, *map(str, path))), value)
+        return self._shop.keep_secret("/".join((self._name, *map(str, path))), str(value))
 
     def _error(self, path: Path_, message: str) -> None:
         self._shop.findings.error(locate(self._node, path, self._shop.findings), message)
@@ -229,7 +229,10 @@ def _check_template(text: str, node: Node, path: Path_, shop: Workshop) -> None:
     try:
         shop.check_template(text)
     except TemplateError as error:
-        shop.findings.error(locate(node, path, shop.findings), f"{'.'.join(map(str, path))}: {error}")
+        for problem in error.problems:
+            place = f" (line {problem.line}, column {problem.column} of the template)" if problem.line else ""
+            sentence = f"{'.'.join(map(str, path))}: {problem.message}{place}"
+            shop.findings.error(locate(node, path, shop.findings), sentence)
 
 
 def _place(error: ValidationError, node: Node, model: type[BaseModel], where: str, findings: Findings) -> None:
@@ -251,7 +254,7 @@ def _place(error: ValidationError, node: Node, model: type[BaseModel], where: st
             wanted = {"string_type": _NO_TEXT, "list_type": "must be a list"}.get(kind, "must be a mapping")
             findings.error(place, f"{name} {wanted}, not {place.describe()}")
         else:
-            findings.error(place, f"{name}: {found['msg'][:1].lower()}{found['msg'][1:]}")
+            findings.error(place, f"{name}: {found['msg'].replace('Input should be', 'must be')}")
 
 
 def _keys(model: type[BaseModel], path: Path_) -> list[str]:

@@ -70,9 +70,19 @@ def compile_anchored(pattern: str) -> Any:  # noqa: ANN401 (re2 has no types)
     """Compile ``^(?:pattern)$``; ``MatcherError`` says why it does not compile."""
     try:
         return re2.compile(f"^(?:{pattern})$", _QUIET)
-    except re2.error as error:
+    except re2.error as anchored:
+        error = _own_error(pattern) or anchored
         why = error.args[0].decode(errors="replace") if isinstance(error.args[0], bytes) else str(error)
         raise MatcherError(f'"{pattern}" is not a regular expression of RE2: {why}') from None
+
+
+def _own_error(pattern: str) -> re2.error | None:
+    """Say what is wrong with the pattern as the person wrote it, without our anchors."""
+    try:
+        re2.compile(pattern, _QUIET)
+    except re2.error as error:
+        return error
+    return None
 
 
 def sort_matchers(matchers: Iterable[Matcher]) -> tuple[Matcher, ...]:
