@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 from tocsin.config import codec
 from tocsin.config.codec import Door
 from tocsin.config.plan import Plan
-from tocsin.errors import ConflictError
+from tocsin.errors import ConfigError, ConflictError
 from tocsin.pipeline import blobs
 from tocsin.pipeline.rows import PLAN_POINTER
-from tocsin.ports import ABSENT, Clock, Put, Store
+from tocsin.ports import ABSENT, Clock, Put, Row, Store
+
+KEPT_EPOCHS = 20  # how far `tocsin config rollback` can go back
 
 
 class Plans:
@@ -44,18 +48,44 @@ class Plans:
             ConflictError: somebody else pushed meanwhile; nothing was moved.
         """
         row = self._store.get([PLAN_POINTER]).get(PLAN_POINTER)
-        version = row.version if row else ABSENT
-        text = codec.to_json(replace(plan, epoch=0, created=0))
-        blob = blobs.name_of("plan", text.encode())
+        text = codec.to_json(replace(plan, epoch=0, created=0)).encode()
+        blob = blobs.name_of("plan", text)
         if row and row.data["blob"] == blob:
             return self.current()
-        epoch = max(row.data["epoch"] if row else 0, row.data.get("highest", 0) if row else 0) + 1
-        blobs.put(self._store, blob, text.encode(), self._clock.now(), forever=True)
+        blobs.put(self._store, blob, text, self._clock.now(), forever=True)
+        return self._point(row, blob, plan)
+
+    def rollback(self, epoch: int | None = None) -> Plan:
+        """Move the pointer back to the plan of an epoch, or to the one before the current.
+
+        The epoch itself rises all the same: workers must not take an old number for old news.
+
+        Raises:
+            ConfigError: there is no such epoch; the sentence names those there are.
+            ConflictError: somebody else pushed meanwhile; nothing was moved.
+        """
+        row = self._store.get([PLAN_POINTER]).get(PLAN_POINTER)
+        history = row.data["history"] if row else []
+        earlier = [entry for entry in history[:-1] if epoch in {None, entry[0]}]
+        if row is None or not earlier:
+            known = ", ".join(str(entry[0]) for entry in history[:-1]) or "none"
+            raise ConfigError(f"there is no plan to roll back to; epochs that are kept: {known}")
+        blob = earlier[-1][1]
+        return self._point(row, blob, codec.from_json(blobs.get(self._store, blob).decode()))
+
+    def pointer(self) -> Mapping[str, Any]:
+        """Give what is current: epoch, origin, when it was pushed and what came before; empty before the first push."""
+        row = self._store.get([PLAN_POINTER]).get(PLAN_POINTER)
+        return row.data if row else {}
+
+    def _point(self, row: Row | None, blob: str, plan: Plan) -> Plan:
+        now = self._clock.now()
+        epoch = (row.data["epoch"] if row else 0) + 1
         pointer = {
-            "schema": 1, "epoch": epoch, "highest": epoch, "blob": blob, "door": codec.door_json(plan),
-            "origin": plan.origin, "pushed": self._clock.now(),
-            "history": [*(row.data.get("history", []) if row else []), [epoch, blob, self._clock.now()]][-20:],
+            "schema": 1, "epoch": epoch, "blob": blob, "door": codec.door_json(plan), "origin": plan.origin,
+            "pushed": now, "history": [*(row.data["history"] if row else []), [epoch, blob, now]][-KEPT_EPOCHS:],
         }  # fmt: skip
-        if not self._store.write([Put(PLAN_POINTER, pointer, expect=version)], durable=True)[0]:
+        put = Put(PLAN_POINTER, pointer, expect=row.version if row else ABSENT)
+        if not self._store.write([put], durable=True)[0]:
             raise ConflictError("somebody else pushed a plan at the same time; look at it, then push again")
         return self.current()
