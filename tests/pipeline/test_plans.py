@@ -22,8 +22,9 @@ def test_a_push_is_used_by_the_next_message_and_its_equal_is_no_new_epoch():
     assert world.app.plans.push(to("new")).epoch == 1
     assert world.app.plans.push(to("new")).epoch == 1
     world.alertmanager(firing("B"))
-    world.run()
-    assert [body["receiver"] for body in world.vendors["webhook"].requests] == ["old", "new"]
+    world.run(6 * MINUTE)
+    told = [(body["receiver"], sorted(body["alerts"])) for body in world.vendors["webhook"].requests]
+    assert told == [("old", ["A"]), ("new", ["A", "B"])]
 
 
 def test_a_rollback_brings_the_earlier_plan_back_under_a_new_epoch():
