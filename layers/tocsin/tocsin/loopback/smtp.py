@@ -113,6 +113,11 @@ class _Session(socketserver.StreamRequestHandler):
             if end.reset:
                 self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
 
+    def finish(self) -> None:
+        super().finish()
+        if isinstance(self.request, ssl.SSLSocket):
+            self.request.close()  # the server knows only the socket that was wrapped
+
     def say(self, code: int, *lines: str) -> None:
         texts = lines or ("ok",)
         printed = [f"{code}{'-' if text is not texts[-1] else ' '}{text}\r\n" for text in texts]

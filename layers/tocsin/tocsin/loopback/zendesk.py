@@ -15,7 +15,7 @@ _ALL = re.compile(r"^/api/v2/tickets(\.json)?$")
 IDEMPOTENCY_KEY_LIMIT = 255
 STATUSES = {"new", "open", "pending", "hold", "solved", "closed"}
 PRIORITIES = {"urgent", "high", "normal", "low", None}
-READ_ONLY = {"comment", "safe_update", "updated_stamp", "id", "additional_tags"}
+WRITE_ONLY = {"comment", "safe_update", "updated_stamp", "id", "additional_tags", "requester", "assignee_email"}
 
 Ticket = dict[str, Any]
 
@@ -28,6 +28,7 @@ class ZendeskVendor(HttpVendor):
         super().__init__(port)
         self.tickets: dict[int, Ticket] = {}
         self.comments: dict[int, list[dict[str, Any]]] = {}
+        self.users: dict[str, int] = {}  # by email; Zendesk answers with ids only
         self._authorization = "Basic " + base64.b64encode(f"{email}/token:{token}".encode()).decode()
         self._keys: dict[str, tuple[str, int]] = {}
         self._clock = 0
@@ -91,7 +92,8 @@ class ZendeskVendor(HttpVendor):
             return _invalid("via_followup_source_id", "Via followup source: must be a closed ticket")
         number = len(self.tickets) + 1
         now = self._stamp()
-        kept = {name: value for name, value in wanted.items() if name not in READ_ONLY}
+        kept = {name: value for name, value in wanted.items() if name not in WRITE_ONLY}
+        kept.update({f"{role}_id": self._user(email) for role, email in _people(wanted).items()})
         url = f"{self.url}/api/v2/tickets/{number}.json"
         defaults: Ticket = {"status": "new", "priority": None, "tags": [], "created_at": now, "updated_at": now}
         self.tickets[number] = {**defaults, **kept, "id": number, "url": url}
@@ -111,16 +113,25 @@ class ZendeskVendor(HttpVendor):
         if wanted.get("safe_update") and wanted.get("updated_stamp") != ticket["updated_at"]:
             return Response(409, {"error": "UpdateConflict", "description": "Safe Update prevented the update"})
         tags: list[str] = [*(wanted.get("tags") or ticket["tags"]), *(wanted.get("additional_tags") or ())]
-        ticket.update({name: value for name, value in wanted.items() if name not in READ_ONLY})
+        ticket.update({name: value for name, value in wanted.items() if name not in WRITE_ONLY})
         ticket.update(tags=list(dict.fromkeys(tags)), updated_at=self._stamp())
         self._comment(number, wanted)
         return Response(200, self._written(number))
+
+    def _user(self, email: str) -> int:
+        return self.users.setdefault(email, 9000 + len(self.users))
 
     def _comment(self, number: int, wanted: Ticket) -> None:
         comment = wanted.get("comment")
         if comment:
             said = self.comments[number]
             said.append({"id": 1000 * number + len(said), "public": True, **comment})
+
+
+def _people(wanted: Ticket) -> dict[str, str]:
+    """Read who is named by email: the requester, the assignee."""
+    named = {"requester": (wanted.get("requester") or {}).get("email"), "assignee": wanted.get("assignee_email")}
+    return {role: email for role, email in named.items() if email}
 
 
 def _wanted(request: Request) -> tuple[Ticket, Response | None]:

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 import requests
 from zenpy import Zenpy
-from zenpy.lib.api_objects import Comment, Ticket
+from zenpy.lib.api_objects import Comment, Ticket, User
 
 from tocsin.channels.http_config import prepare_session
 
@@ -76,7 +76,11 @@ class Desk:
 
 def _ticket(fields: Mapping[str, Any]) -> Any:  # noqa: ANN401 (zenpy's objects)
     comment = fields.get("comment")
-    return Ticket(**{**fields, "comment": Comment(**comment)} if comment else fields)
+    requester = fields.get("requester")
+    objects = {"comment": Comment(**comment)} if comment else {}
+    if requester:
+        objects["requester"] = User(**requester)
+    return Ticket(**{**fields, **objects})
 
 
 def _some(found: Iterator[Any], limit: int) -> list[Any]:
