@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 import json
+import logging
+import threading
+import time
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 from urllib.parse import parse_qsl
 
-from tocsin.bootstrap.local import is_loopback
+from tocsin.bootstrap.local import Home, is_loopback
 from tocsin.pipeline.receive import MAX_BODY, Receive
 
 StartResponse = Callable[[str, list[tuple[str, str]]], Any]
 Respond = tuple[int, str, str]  # status, content type, body
+
+THREADS = 16  # requests at once; each waits for one fsync, which they share
+LARGEST = 64 * 1024 * 1024  # bytes that are read at all; above MAX_BODY only to answer with a sentence
+DRAIN = 5.0  # seconds that requests in flight may take when the server is told to stop
+_STEP = 0.05  # seconds between looks at the requests in flight
+_IDLE = 30.0  # seconds the loop sleeps when nobody calls; whoever stops it wakes it
 
 _TEXT, _JSON = "text/plain; charset=utf-8", "application/json"
 _REASONS = {
@@ -106,6 +115,70 @@ class Application:
             return 403, _TEXT, "explain is for this machine alone\n"
         query = dict(parse_qsl(environ.get("QUERY_STRING", ""), keep_blank_values=True))
         return 200, _JSON, json.dumps(self._explain(query))
+
+
+def application_of(home: Home) -> Application:
+    """Make the application that answers for a home."""
+    return Application(
+        receive=home.app.receive,
+        ready=home.ready,
+        metrics=home.telemetry.render,
+        reload=home.reload,
+        explain=home.explain,
+    )
+
+
+class HttpServer:
+    """Waitress around an application, for a thread of its own or the main one; stopped from any thread or signal."""
+
+    def __init__(self, application: Application, host: str, port: int) -> None:
+        """Bind the address; ``OSError`` says why that is not possible. Requests wait until ``run``."""
+        from waitress import create_server  # noqa: PLC0415 (only who serves needs it)
+
+        logging.getLogger("waitress.queue").setLevel(logging.ERROR)  # a queue of requests is no news
+        self._open: dict[int, Any] = {}  # by file descriptor: the listener, its waker, every connection
+        self._server = create_server(
+            application, map=self._open, host=host, port=port, threads=THREADS, max_request_body_size=LARGEST,
+            ident=None, clear_untrusted_proxy_headers=True,
+        )  # fmt: skip
+        listening = getattr(self._server, "effective_listen", None) or [("", self._server.effective_port)]
+        self.port = int(listening[0][1])
+        self._asked = threading.Event()
+
+    def run(self) -> None:
+        """Answer until ``stop``; then finish what is in flight and close."""
+        while not self._asked.is_set():
+            self._turn(_IDLE)
+        self.close()
+
+    def stop(self) -> None:
+        """Ask ``run`` to end; safe in a signal's handler."""
+        self._asked.set()
+        for each in list(self._open.values()):
+            if hasattr(each, "pull_trigger"):
+                each.pull_trigger()
+                return
+
+    def close(self) -> None:
+        """Take no new connection, let the requests that are being worked be answered, then close everything."""
+        from waitress import wasyncore  # noqa: PLC0415 (as above)
+
+        for each in self._open.values():
+            each.accepting = False
+        until = time.monotonic() + DRAIN
+        while time.monotonic() < until and any(_busy(each) for each in list(self._open.values())):
+            self._turn(_STEP)
+        self._server.task_dispatcher.shutdown(timeout=_STEP)
+        wasyncore.close_all(self._open, ignore_all=True)
+
+    def _turn(self, timeout: float) -> None:
+        from waitress import wasyncore  # noqa: PLC0415 (as above)
+
+        wasyncore.loop(timeout=timeout, use_poll=True, map=self._open, count=1)
+
+
+def _busy(connection: Any) -> bool:  # noqa: ANN401 (waitress has no types)
+    return bool(getattr(connection, "requests", None) or getattr(connection, "total_outbufs_len", 0))
 
 
 def _length(environ: Mapping[str, Any]) -> int:

@@ -6,6 +6,7 @@ import ipaddress
 import os
 import socket
 import threading
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
@@ -125,8 +126,9 @@ class Home:
         self._stopping.set()
         for waker in self._wakers.values():
             waker.set()
+        until = time.monotonic() + STOP_WITHIN
         for thread in self._threads:
-            thread.join(STOP_WITHIN)
+            thread.join(max(0.0, until - time.monotonic()))
         self.store.close()
 
     def ready(self) -> str:

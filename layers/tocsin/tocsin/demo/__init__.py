@@ -1,0 +1,1 @@
+"""``tocsin demo``: the embedded engine, four pretended vendors, alerts of three senders, and what people saw."""
