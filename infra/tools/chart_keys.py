@@ -6,6 +6,9 @@ instead (``DIRECTORY/<chart>/values.yaml``). Only names of keys are kept, none o
 change of a version, and read the difference: it is what the new version renamed. ``infra/upstream/open.yaml`` names
 the maps that take any key.
 
+The same for the custom resources that we write (``<plural>.<group>.keys``, from the definitions that the charts bring),
+and for the alerts that a chart brings (``<chart>-<version>.alerts``: name and severity).
+
 A line is a path: ``a.b`` a value, ``a.b{}`` an empty map, ``a.b[]`` a list, ``a.b?`` nothing; beneath the last three
 anything may stand. A key with a dot in it is quoted.
 """
@@ -21,11 +24,22 @@ from typing import Any
 
 import yaml
 
-from infra.tools.releases import FIRST_PARTY, INFRA, read_table
+from infra.tools.releases import BOOLEAN, FACTS, FIRST_PARTY, INFRA, NUMBER, TEXT, VALUES, filled, read_table
 
 UPSTREAM = INFRA / "upstream"
 HELM = INFRA.parent / ".tools" / "bin" / "helm"
 OPEN = ("{}", "[]", "?")
+# The kinds that our own charts and the lock table make.
+OURS = frozenset(
+    {
+        "applications.argoproj.io",
+        "appprojects.argoproj.io",
+        "clustersecretstores.external-secrets.io",
+        "externalsecrets.external-secrets.io",
+        "prometheusrules.monitoring.coreos.com",
+        "servicemonitors.monitoring.coreos.com",
+    }
+)
 
 
 def paths(values: Any, above: str = "") -> Iterator[str]:
@@ -70,6 +84,52 @@ def unknown(wanted: Any, known: frozenset[str], above: str = "") -> Iterator[str
             yield path
 
 
+def schema_paths(schema: Mapping[str, Any], above: str = "") -> Iterator[str]:
+    """Yield the paths that a definition's schema allows; a list's own paths stand beneath the list."""
+    schema = schema.get("items", schema)
+    if not schema.get("properties") or schema.get("x-kubernetes-preserve-unknown-fields"):
+        whole = schema.get("type") == "object" or "x-kubernetes-preserve-unknown-fields" in schema
+        yield above + ("{}" if whole else "")
+        return
+    for key, inner in schema["properties"].items():
+        if above or key not in {"apiVersion", "kind", "metadata", "status"}:
+            yield from schema_paths(inner, joined(above, key))
+
+
+def rendered(chart: Path, row: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return what helm makes of a chart with our values, its definitions included."""
+    samples = {TEXT: "sample", NUMBER: "1", BOOLEAN: "true"}
+    facts = {name: samples[kind] for name, kind in FACTS.items()} | {"LogOutput": "cloudwatch"}
+    text = (VALUES / filled(row["values"], facts)).read_text(encoding="utf-8")
+    command = [HELM, "template", row["chart"], chart, "--include-crds", "--values", "-", "--kube-version", "1.36.0"]
+    told = subprocess.run(  # noqa: S603 - our own helm
+        [*map(str, command), "--namespace", row["namespace"]],
+        input=filled(text, facts),
+        capture_output=True,
+        check=True,
+        text=True,
+    )
+    # Only what is wanted: some definitions hold a bare "=", for which YAML 1.1 has a type that nobody reads.
+    wanted = ("\nkind: PrometheusRule\n", *(f"\n  name: {name}\n" for name in OURS))
+    documents = told.stdout.split("\n---\n")
+    return [yaml.safe_load(text) for text in documents if any(mark in text for mark in wanted)]
+
+
+def definitions(objects: list[dict[str, Any]]) -> Iterator[tuple[str, list[str]]]:
+    """Yield name and paths of every definition that we write resources of."""
+    for made in objects:
+        if made["kind"] == "CustomResourceDefinition" and made["metadata"]["name"] in OURS:
+            stored = next(version for version in made["spec"]["versions"] if version["storage"])
+            yield made["metadata"]["name"], sorted(set(schema_paths(stored["schema"]["openAPIV3Schema"])))
+
+
+def alerts(objects: list[dict[str, Any]]) -> list[str]:
+    """Return name and severity of every alert among ``objects``."""
+    groups = [g for made in objects if made["kind"] == "PrometheusRule" for g in made["spec"]["groups"]]
+    rules = [rule for group in groups for rule in group["rules"] if "alert" in rule]
+    return sorted({f"{rule['alert']} {rule['labels'].get('severity', '')}".strip() for rule in rules})
+
+
 def table_of(chart: Path) -> list[str]:
     """Return the sorted lines of an unpacked chart, its subcharts beneath their names."""
     values = yaml.safe_load((chart / "values.yaml").read_text(encoding="utf-8")) or {}
@@ -108,10 +168,15 @@ def main() -> None:
             if row["repository"] == FIRST_PARTY:
                 continue
             chart = options.charts / row["chart"] if options.charts else _pulled(row, Path(scratch))
-            file = UPSTREAM / f"{row['chart']}-{row['version']}.keys"
-            file.write_text("\n".join(table_of(chart)) + "\n", encoding="utf-8")
-            kept.add(file)
-    for stale in set(UPSTREAM.glob("*.keys")) - kept:
+            objects = rendered(chart, row)
+            release = f"{row['chart']}-{row['version']}"
+            tables = {f"{release}.keys": table_of(chart), f"{release}.alerts": alerts(objects)}
+            tables |= {f"{name}.keys": lines for name, lines in definitions(objects)}
+            for name, lines in tables.items():
+                if lines:
+                    (UPSTREAM / name).write_text("\n".join(lines) + "\n", encoding="utf-8")
+                    kept.add(UPSTREAM / name)
+    for stale in {*UPSTREAM.glob("*.keys"), *UPSTREAM.glob("*.alerts")} - kept:
         stale.unlink()
 
 
