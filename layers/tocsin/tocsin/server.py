@@ -168,7 +168,7 @@ class HttpServer:
         until = time.monotonic() + DRAIN
         while time.monotonic() < until and any(_busy(each) for each in list(self._open.values())):
             self._turn(_STEP)
-        self._server.task_dispatcher.shutdown(timeout=_STEP)
+        self._server.task_dispatcher.shutdown(timeout=DRAIN)
         wasyncore.close_all(self._open, ignore_all=True)
 
     def _turn(self, timeout: float) -> None:
