@@ -133,14 +133,18 @@ class HttpServer:
 
     def __init__(self, application: Application, host: str, port: int) -> None:
         """Bind the address; ``OSError`` says why that is not possible. Requests wait until ``run``."""
-        from waitress import create_server  # noqa: PLC0415 (only who serves needs it)
+        from waitress import create_server, wasyncore  # noqa: PLC0415 (only who serves needs it)
 
         logging.getLogger("waitress.queue").setLevel(logging.ERROR)  # a queue of requests is no news
         self._open: dict[int, Any] = {}  # by file descriptor: the listener, its waker, every connection
-        self._server = create_server(
-            application, map=self._open, host=host, port=port, threads=THREADS, max_request_body_size=LARGEST,
-            ident=None, clear_untrusted_proxy_headers=True,
-        )  # fmt: skip
+        try:
+            self._server = create_server(
+                application, map=self._open, host=host, port=port, threads=THREADS, max_request_body_size=LARGEST,
+                ident=None, clear_untrusted_proxy_headers=True,
+            )  # fmt: skip
+        except OSError:
+            wasyncore.close_all(self._open, ignore_all=True)
+            raise
         listening = getattr(self._server, "effective_listen", None) or [("", self._server.effective_port)]
         self.port = int(listening[0][1])
         self._asked = threading.Event()
