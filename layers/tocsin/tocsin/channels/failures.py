@@ -93,16 +93,12 @@ def _named(chain: tuple[BaseException, ...]) -> str:
         if any(isinstance(link, kind) for link in chain):
             return name
     names = {kind.__name__ for link in chain for kind in type(link).__mro__}
-    if names & {"Timeout", "TimeoutException", "TimeoutError", "HTTPClientError"} and any(
-        "Timeout" in n for n in names
-    ):
+    if names & {"NewConnectionError", "ConnectError", "EndpointConnectionError"}:
+        return "could not connect"
+    if any(name.endswith(("Timeout", "TimeoutError", "TimeoutException")) for name in names):
         return "timed out"
     if names & {
-        "RemoteDisconnected",
-        "RemoteProtocolError",
-        "ProtocolError",
-        "ConnectionClosedError",
-        "SMTPServerDisconnected",
-    }:
+        "RemoteDisconnected", "RemoteProtocolError", "ProtocolError", "ConnectionClosedError", "SMTPServerDisconnected",
+    }:  # fmt: skip
         return "the connection was closed without an answer"
     return type(chain[0]).__name__

@@ -100,6 +100,12 @@ def httpx_client(config: Config | None, url: str, timeout: float) -> httpx.Clien
     )
 
 
+def verified_name(config: Config | None) -> dict[str, str]:
+    """Give the request extension by which httpx verifies ``tls_config.server_name`` instead of the URL's host."""
+    name = ((config or {}).get("tls_config") or {}).get("server_name")
+    return {"sni_hostname": name} if name else {}
+
+
 def prepare_session(session: requests.Session, config: Config | None, url: str) -> None:
     """Set up a ``requests`` session for one URL: no retries, no environment, what ``http_config`` says."""
     from requests.adapters import HTTPAdapter  # noqa: PLC0415 (only channels on requests pay for it)
@@ -113,7 +119,7 @@ def prepare_session(session: requests.Session, config: Config | None, url: str) 
 
         def _pool_for(self, request: Any) -> tuple[dict[str, Any], dict[str, Any]]:  # noqa: ANN401
             parts = urlsplit(request.url)
-            named = {"server_hostname": server_name, "assert_hostname": server_name} if server_name else {}
+            named = {"server_hostname": server_name} if server_name else {}
             host = {"scheme": parts.scheme, "host": parts.hostname, "port": parts.port}
             return host, {"ssl_context": context, **named} if parts.scheme == "https" else {}
 

@@ -11,7 +11,7 @@ import json
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from tocsin.channels.failures import network_failure, retry_after
-from tocsin.channels.http_config import httpx_client
+from tocsin.channels.http_config import httpx_client, verified_name
 from tocsin.channels.webhook.url import address
 from tocsin.channels.wire import canonical, render_tree, seconds, secrets_of, spoken
 from tocsin.errors import TemplateError
@@ -84,8 +84,10 @@ class Webhook:
             "X-Tocsin-Delivery": attempt.delivery_id,
         }
         try:
-            with httpx_client(settings.get("http_config"), url, seconds(settings.get("timeout"), TIMEOUT)) as client:
-                return _judge(client.post(url, content=content, headers=headers), settings)
+            config = settings.get("http_config")
+            with httpx_client(config, url, seconds(settings.get("timeout"), TIMEOUT)) as client:
+                answer = client.post(url, content=content, headers=headers, extensions=verified_name(config))
+            return _judge(answer, settings)
         except (httpx.UnsupportedProtocol, httpx.InvalidURL):
             return Permanent("webhook: the URL is not one that can be used")
         except (httpx.HTTPError, OSError) as error:
