@@ -89,6 +89,8 @@ class Cloud:
             for resource in page["StackResourceSummaries"]:
                 if resource["PhysicalResourceId"]:
                     self.resolver.physical[resource["LogicalResourceId"]] = resource["PhysicalResourceId"]
+        for logical, bus in of_type(self.template, "AWS::Events::EventBus"):
+            self.resolver.physical[logical] = self.resolver.resolve(bus["Properties"]["Name"])
         for logical, secret in of_type(self.template, SECRET):
             name = self.resolver.physical[logical] = self.resolver.resolve(secret["Properties"]["Name"])
             generated = self.client("secretsmanager").get_random_password(

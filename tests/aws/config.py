@@ -6,6 +6,8 @@ from pathlib import Path
 
 from tocsin.loopback import Vendors
 
+BEARER, PATH = "the-bearer-token", "the-path-token"
+
 ALERTMANAGER = """\
 global:
   pagerduty_url: {pagerduty_url}
@@ -34,6 +36,11 @@ sources:
     auth: {{bearer: {{token: the-bearer-token}}}}
   pingdom:
     auth: {{path: {{token: the-path-token}}}}
+heartbeats:
+  - name: watchdog
+    matchers: ['alertname="Watchdog"']
+    interval: 10m
+    grace: 1m
 receivers:
   - name: everybody
     email_configs:

@@ -163,11 +163,12 @@ class Lambdas:
     def drain(self) -> int:
         """Play the mappings until no queue has a message that can be seen; says how many messages were handed over."""
         handed = 0
-        while taken := sum(self._play(mapping) for mapping in self.mappings):
+        while taken := sum(self.play(mapping) for mapping in self.mappings):
             handed += taken
         return handed
 
-    def _play(self, mapping: QueueMapping) -> int:
+    def play(self, mapping: QueueMapping) -> int:
+        """Hand one batch to the mapping's function, if its queue has any message that can be seen."""
         messages = self._sqs.receive_message(
             QueueUrl=mapping.queue_url, MaxNumberOfMessages=min(mapping.batch, RECEIVE_LIMIT), AttributeNames=["All"]
         ).get("Messages", [])

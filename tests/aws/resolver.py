@@ -76,6 +76,7 @@ class Resolver:
         assert attribute == "Arn", (logical, attribute)
         prefix = {
             "AWS::DynamoDB::Table": ("dynamodb", "table/"),
+            "AWS::Events::EventBus": ("events", "event-bus/"),
             "AWS::Logs::LogGroup": ("logs", "log-group:"),
             "AWS::Lambda::Function": ("lambda", "function:"),
         }[kind]

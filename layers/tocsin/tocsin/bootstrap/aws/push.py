@@ -1,12 +1,13 @@
 """Putting a config into a deployment: its secrets into Secrets Manager, its plan into the table, then the pointer.
 
-Names below the prefix ``tocsin/<environment>/``: an inline secret is called after its place
-(``receivers/team-a/slack/0/api_url``, ``sources/pingdom/token``), the content of a ``*_file`` after the file
-(``files/etc/tocsin/slack``), which is created by hand and never read here.
+Names below the prefix ``tocsin/<environment>/`` begin with who may read them, a channel or ``sources``: an inline
+secret is called after its place (``slack/team-a/0/api_url``), the content of a ``*_file`` after the file
+(``slack/files/etc/tocsin/url``). The latter is created by hand, and never read here.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -16,14 +17,16 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from tocsin.bootstrap.configs import load_config
 from tocsin.config.loader import Loaded
-from tocsin.config.plan import Integration, Plan, SourceSettings
+from tocsin.config.plan import Integration, Plan
 from tocsin.engines.aws import clients
 from tocsin.engines.aws.store import DynamoStore
 from tocsin.engines.local import SystemClock
 from tocsin.errors import ConfigError, Problem, SecretError
 from tocsin.pipeline.plans import Plans
 
-FILES = "files/"
+FILES = "files"
+# https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_CreateSecret.html (Name)
+_NOT_IN_NAMES = re.compile(r"[^A-Za-z0-9/_+=.@-]")
 
 
 def push(path: str | Path, table: str, secret_prefix: str) -> tuple[Plan, Loaded]:
@@ -70,7 +73,9 @@ def _with_named_files(plan: Plan) -> Plan:
     """Turn every reference to a file into the name of a secret: a function has no files."""
     return replace(
         plan,
-        sources={name: _source(settings) for name, settings in plan.sources.items()},
+        sources={
+            name: replace(settings, auth=_named(settings.auth, "sources")) for name, settings in plan.sources.items()
+        },
         receivers={
             name: replace(receiver, integrations=tuple(_integration(each) for each in receiver.integrations))
             for name, receiver in plan.receivers.items()
@@ -78,17 +83,14 @@ def _with_named_files(plan: Plan) -> Plan:
     )
 
 
-def _source(settings: SourceSettings) -> SourceSettings:
-    return replace(settings, auth=_named(settings.auth))
-
-
 def _integration(integration: Integration) -> Integration:
-    return replace(integration, settings=_named(integration.settings))
+    return replace(integration, settings=_named(integration.settings, integration.channel))
 
 
-def _named(value: Any) -> Any:  # noqa: ANN401 (JSON)
+def _named(value: Any, reader: str) -> Any:  # noqa: ANN401 (JSON)
     if isinstance(value, Mapping):
         if "$file" in value:
-            return {"$secret": FILES + str(value["$file"]).lstrip("/.")}
-        return {key: _named(inner) for key, inner in value.items()}
-    return [_named(inner) for inner in value] if isinstance(value, list | tuple) else value
+            path = _NOT_IN_NAMES.sub("-", str(value["$file"])).lstrip("/.")
+            return {"$secret": f"{reader}/{FILES}/{path}"}
+        return {key: _named(inner, reader) for key, inner in value.items()}
+    return [_named(inner, reader) for inner in value] if isinstance(value, list | tuple) else value
