@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from tocsin.config.document import Node, known_entries
+from tocsin.config.document import Node, entries, known_entries
 from tocsin.config.foreign import FOREIGN, SPOKEN, ForeignKind
 from tocsin.config.plan import Integration, Receiver
 from tocsin.config.reading import bool_of, children_of, labels_of, span_of, text_of
@@ -115,11 +115,15 @@ def _read_spoken(
     if node.is_null:
         shop.findings.error(node, f"missing {kind} config: write its settings or remove the dash")
         return
+    if not node.is_mapping:
+        shop.findings.error(node, f"each of {kind}{_SUFFIX} must be a mapping of keys to values, not {node.describe()}")
+        return
+    keys = entries(node, shop.findings)
     if not shop.join_all:
-        _refuse_own(node, schema, kind, shop)
-    send_resolved = _take_send_resolved(node, schema.send_resolved, shop)
+        _refuse_own(keys, schema, kind, shop)
+    _, send_resolved = keys.pop("send_resolved", (node, None))
     settings = read_settings(
-        _without(node, "send_resolved"),
+        Node(node.kind, node.line, node.column, pairs=list(keys.values())),
         schema.model,
         shop,
         name=f"{schema.name}/{draft.name.replace('/', '-')}/{integration_id.partition('/')[2]}",
@@ -133,16 +137,16 @@ def _read_spoken(
                 kind=kind,
                 channel=schema.name,
                 settings=settings,
-                send_resolved=send_resolved,
+                send_resolved=_send_resolved(send_resolved, schema.send_resolved, shop),
                 resolve_when_muted=schema.resolve_when_muted,
                 line=node.line,
             )
         )
 
 
-def _refuse_own(node: Node, schema: ChannelSchema, kind: str, shop: Workshop) -> None:
+def _refuse_own(keys: Mapping[str, tuple[Node, Node]], schema: ChannelSchema, kind: str, shop: Workshop) -> None:
     ours = {info.alias or name for name, info in schema.model.model_fields.items()} - SPOKEN[f"{kind}{_SUFFIX}"]
-    for key, _ in node.pairs:
+    for key, _ in keys.values():
         if key.text in ours:
             shop.findings.error(
                 key,
@@ -154,28 +158,22 @@ def _refuse_own(node: Node, schema: ChannelSchema, kind: str, shop: Workshop) ->
 def _read_foreign(draft: Draft, integration_id: str, node: Node, key: str, shop: Workshop) -> None:
     """Note a kind that Tocsin does not speak; its settings, secrets among them, stay out of the plan."""
     kind = FOREIGN.get(key) or ForeignKind(SPOKEN[key])
-    known_entries(node, kind.keys, shop.findings, key)
+    known = known_entries(node, kind.keys, shop.findings, key)
     draft.integrations.append(
         Integration(
             id=integration_id,
             kind=integration_id.partition("/")[0],
             channel="",
             settings={},
-            send_resolved=_take_send_resolved(node, kind.send_resolved, shop),
+            send_resolved=_send_resolved(known.get("send_resolved"), kind.send_resolved, shop),
             line=node.line,
         )
     )
     shop.findings.warning(node, f"Tocsin does not speak {key}: what would go there goes to the catch-all, saying so")
 
 
-def _take_send_resolved(node: Node, default: bool, shop: Workshop) -> bool:
-    found = next((value for key, value in node.pairs if key.text == "send_resolved"), None)
-    return bool_of(found, "send_resolved", shop.findings, default=default)
-
-
-def _without(node: Node, name: str) -> Node:
-    return Node(node.kind, node.line, node.column, node.text, node.plain, node.children,
-                [(key, value) for key, value in node.pairs if key.text != name])  # fmt: skip
+def _send_resolved(node: Node | None, default: bool, shop: Workshop) -> bool:
+    return bool_of(node, "send_resolved", shop.findings, default=default)
 
 
 def _check_labels(node: Node | None, name: str, shop: Workshop) -> None:
