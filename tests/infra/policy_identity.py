@@ -160,7 +160,7 @@ def rights_are_the_planned_ones(world: World) -> Iterator[str]:
         "ExternalSecretsRole": r"secretsmanager:(GetSecretValue|DescribeSecret|ListSecretVersionIds)",
         "ExternalDnsRole": r"route53:(ChangeResourceRecordSets|List\w+)",
         "ClusterAutoscalerRole": r"autoscaling:(SetDesired|TerminateInstanceIn)\w+|\w+:(Describe|Get)\w+",
-        "GrafanaRole": r"\w+:(Describe|Get|List|StartQuery|StopQuery)\w*",
+        "GrafanaRole": r"\w+:(Describe|Get|List|StartQuery|StopQuery)\w*|sts:(AssumeRole|TagSession)",
         "FluentBitRole": r"logs:(CreateLogStream|DescribeLogStreams|PutLogEvents)",
     }
     for role, pattern in bounds.items():
