@@ -192,7 +192,8 @@ def test_alertmanager_keeps_what_tocsin_could_not_take_and_the_page_comes_late_b
         with upstream(tmp_path / "upstream", alertmanager, f"http://127.0.0.1:{port}", press):
             press.jammed = 1
             until(
-                lambda: "connection refused" in (tmp_path / "upstream" / "log").read_text(), "Alertmanager is refused"
+                lambda: "connection refused" in (tmp_path / "upstream" / f"{alertmanager}.log").read_text(),
+                "Alertmanager is refused",
             )
             with Serve(config, data, "--listen", f"127.0.0.1:{port}"):
                 until(lambda: vendors.pagerduty.incidents, "PagerDuty is told in the end")
