@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
+import base64
 import json
+import random
 from collections.abc import Iterator
 from datetime import timedelta
 
@@ -56,11 +57,17 @@ def lived(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Cloud, Lam
 
 
 def large(status: str) -> bytes:
-    """A body that no message holds."""
+    """A body that neither a message nor a row can hold, however it is compressed."""
     body = json.loads((senders.PAYLOADS / "alertmanager" / f"{status}.json").read_text("utf-8"))
     (alert,) = body["alerts"]
+    noise = random.Random(0)
     body["alerts"] = [
-        {**alert, "labels": {**alert["labels"], "pod": hashlib.sha512(b"%d" % n).hexdigest() * 6}} for n in range(900)
+        {
+            **alert,
+            "labels": {**alert["labels"], "pod": f"router-{number}"},
+            "annotations": {"noise": base64.b64encode(noise.randbytes(30_000)).decode()},
+        }
+        for number in range(20)
     ]
     return json.dumps(body).encode()
 
