@@ -34,7 +34,8 @@ receivers:
   pagerduty_configs:
   - {send_resolved: true, routing_key: r0uting, client: c, client_url: u, description: d,
      details: {a: {b: '{{ .Status }}'}}, images: [{src: s, alt: a, href: h}], links: [{href: h, text: t}], source: s,
-     severity: '{{ .CommonLabels.severity }}', class: c, component: c, group: g, timeout: 3s, url: https://relay.example.org/v2/enqueue, http_config: {}}
+     severity: '{{ .CommonLabels.severity }}', class: c, component: c, group: g, timeout: 3s,
+     url: https://relay.example.org/v2/enqueue, http_config: {}}
   - {service_key_file: /etc/key}
   slack_configs:
   - {send_resolved: false, channel: '#alerts', username: u, color: c, title: t, title_link: l, pretext: p, text: x,
@@ -166,8 +167,10 @@ def test_zendesk_and_ses_stand_in_tocsin_yml(tmp_path: Path) -> None:
         ("email_configs: [{to: a@example.org, headers: {subject: a, Subject: b}}]", 'duplicate header "Subject"'),
         ("email_configs: [{to: a@example.org, threading: {enabled: true}}]", "either 'none' or 'daily'"),
         (
-            "email_configs: [{to: a@example.org, headers: {references: x},"
-            " threading: {enabled: true, thread_by_date: none}}]",
+            (
+                "email_configs: [{to: a@example.org, headers: {references: x},"
+                " threading: {enabled: true, thread_by_date: none}}]"
+            ),
             "conflicts with custom References header",
         ),
         ("webhook_configs: [{max_alerts: 1}]", "one of url or url_file must be configured"),

@@ -8,8 +8,6 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-import yaml
-
 from tocsin.model import SECOND, Span
 
 if TYPE_CHECKING:
@@ -66,6 +64,8 @@ def _typed(text: str) -> Any:  # noqa: ANN401 (YAML is any)
     # An alias in a hostile label would unfold without end (https://en.wikipedia.org/wiki/Billion_laughs_attack).
     if len(text) > YAML_LIMIT or ("&" in text and "*" in text):
         return text
+    import yaml  # noqa: PLC0415 (what is JSON, as most is, needs none of it)
+
     try:
         parsed = yaml.safe_load(text)
         json.dumps(parsed)

@@ -6,7 +6,6 @@ Wire: the event without its key. Equal dedup keys merge, so an uncertain attempt
 from __future__ import annotations
 
 import json
-import warnings
 from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import urlsplit
 
@@ -65,18 +64,16 @@ class PagerDuty:
 
 
 def _enqueue(event: dict[str, Any], settings: Mapping[str, Any]) -> Outcome:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # pdpyras warns of its end of life on import; it is a required package
-        import pdpyras  # noqa: PLC0415 (requests: only who pages pays for it)
+    from tocsin.channels.pagerduty import sdk  # noqa: PLC0415 (requests: only who pages pays for it)
 
     is_v1 = "event_type" in event
     key = str(settings.get("service_key" if is_v1 else "routing_key") or "").strip()
     if not key:
         return Permanent("PagerDuty: the key is empty")
-    session = pdpyras.EventsAPISession(key)
+    session = sdk.EventsAPISession(key)
     try:
         response = _request(session, event, key, settings)
-    except pdpyras.PDClientError as error:
+    except sdk.PDClientError as error:
         response = error.response
         if response is None:
             return network_failure("PagerDuty", error)

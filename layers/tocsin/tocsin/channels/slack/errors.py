@@ -69,7 +69,8 @@ def judge(status: int, error: str, headers: Mapping[str, str], settings: Mapping
     error = error.removeprefix(SDK_WORDS)
     said = f"{error} ({ADVICE[error]})" if error in ADVICE else error
     words = spoken(said, secrets_of(settings, "api_url", "app_token"))
-    reason = f"Slack answered {status}" + (f": {words}" if words else "")
+    answered = "Slack answered" if status < SUCCESS else f"Slack answered {status}"
+    reason = f"{answered}: {words}" if words else answered
     code = error if known else str(status)
     if status == TOO_MANY or error in THROTTLED:
         return Throttled(retry_after(headers, THROTTLE_WAIT), reason, code)

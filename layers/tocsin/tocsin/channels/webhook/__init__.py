@@ -87,7 +87,7 @@ class Webhook:
             config = settings.get("http_config")
             with httpx_client(config, url, seconds(settings.get("timeout"), TIMEOUT)) as client:
                 answer = client.post(url, content=content, headers=headers, extensions=verified_name(config))
-            return _judge(answer, settings)
+            return _judge(answer, {**settings, "url": url})
         except (httpx.UnsupportedProtocol, httpx.InvalidURL):
             return Permanent("webhook: the URL is not one that can be used")
         except (httpx.HTTPError, OSError) as error:
