@@ -75,7 +75,7 @@ def table() -> str:
 
 
 def _count(what: str) -> str:
-    first = what.split()[0]
+    first = what.partition(" ")[0]
     return f" ({first})" if first.isdigit() else ""
 
 

@@ -20,7 +20,7 @@ ADDONS = {
     "metrics-server",
     "kube-state-metrics",
 }
-# What a deletion of the stack takes along in integration and staging, and leaves behind in production.
+# What a deletion of the lowest layer takes along in integration and staging, and leaves behind in production.
 KEPT = ("AWS::EKS::Cluster", "AWS::KMS::Key", "AWS::Logs::LogGroup", "AWS::Route53::HostedZone")
 PART = "cluster.yaml"
 
@@ -90,7 +90,7 @@ def production_is_kept(world: World) -> Iterator[str]:
     if world.environment == "production" and not protected:
         yield "no deletion protection"
     for path, resource in world.resources.items():
-        if resource["Type"] not in KEPT:
+        if resource["Type"] not in KEPT or not path.startswith("infrastructure/"):
             continue
         if resource.get("DeletionPolicy") != wanted:
             yield f"{path}: a deletion of the stack means {resource.get('DeletionPolicy')}, not {wanted}"

@@ -12,6 +12,8 @@ from tests.infra.world import World
 # https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
 MANAGED_CHARACTERS = 6144
 INLINE_CHARACTERS = 10240
+# No service at all, and those that take a role only for what somebody of this account has passed it to.
+OWNED = ("", "ec2.amazonaws.com", "lambda.amazonaws.com")
 READS = re.compile(r"(Describe|Get|List|Lookup|Search|Select|BatchGet|StopQuery$)")
 # Verbs that read as harmless and are not.
 NO_READS = {"ecr:GetAuthorizationToken", "sts:GetFederationToken", "secretsmanager:GetSecretValue"}
@@ -101,13 +103,8 @@ def trusts_are_closed(world: World) -> Iterator[str]:
             yield from (f"{path}: {who} is everybody" for who in patterns if re.search(r"[:/]\*$", who))
             if "Federated" in principal:
                 yield from _github(path, condition, world.environment)
-            service = principal.get("Service", "")
-            # EC2 takes a role only through an instance profile, which has an owner.
-            if (
-                service
-                and service != "ec2.amazonaws.com"
-                and "aws:SourceAccount" not in condition.get("StringEquals", {})
-            ):
+            (service,) = listed(principal.get("Service", ""))
+            if service not in OWNED and "aws:SourceAccount" not in condition.get("StringEquals", {}):
                 yield f"{path}: {service} may be sent by another account"
 
 

@@ -38,15 +38,12 @@ def test_roots(environment: str, golden: Callable[[str, str], None]) -> None:
 
 @pytest.mark.parametrize("environment", world.ENVIRONMENTS)
 def test_parameter_sets_agree_with_each_other_and_with_the_table(environment: str) -> None:
-    found = {
-        stack: world.parameters_of(environment, stack)
-        for stack in ("cluster-infrastructure", "cluster-access", "deploy-roles")
-    }
+    found = {stack: world.parameters_of(environment, stack) for stack in world.STACKS}
     assert {values["Environment"] for values in found.values()} == {environment}
     table = yaml.safe_load((world.INFRA / "cluster-access/personas.yaml").read_text(encoding="utf-8"))
     assert table["environments"][environment]["cluster"] == found["cluster-infrastructure"]["ClusterName"]
     assert table["environments"][environment]["account"] == world.ACCOUNTS[environment]
-    assert found["cluster-access"]["AccessMode"] == found["cluster-infrastructure"]["AccessMode"]
+    assert len({found[layer]["AccessMode"] for layer in world.FOLDERS}) == 1
 
 
 @pytest.mark.parametrize(
@@ -82,6 +79,7 @@ def test_a_cluster_in_config_map_mode_has_no_access_entries_and_its_creator_as_a
     def old_fashioned(_: world.Templates, parameters: world.Parameters) -> None:
         parameters["cluster-infrastructure"] |= {"AccessMode": "CONFIG_MAP", "BootstrapCreatorAdmin": "true"}
         parameters["cluster-access"]["AccessMode"] = "CONFIG_MAP"
+        parameters["cluster-services"]["AccessMode"] = "CONFIG_MAP"
 
     found = world.build("integration", old_fashioned)
     assert found.broken_rules == []

@@ -47,7 +47,7 @@ def injectable(workflow: dict[str, Any]) -> list[str]:
 
 
 def too_free(workflow: dict[str, Any]) -> list[str]:
-    """Return the jobs that may more than read without saying what, that never end, or that keep the token in their clone."""
+    """Return the jobs that may more than read without saying what, never end, or keep the token in their clone."""
     told = []
     if workflow.get("permissions") not in ({}, {"contents": "read"}):
         told.append("the workflow as a whole may more than read")

@@ -16,9 +16,12 @@ ENVIRONMENTS = ("integration", "staging", "production")
 ROOTS = {
     "infrastructure": "cluster-infrastructure/template.yaml",
     "access": "cluster-access/template.yaml",
+    "services": "cluster-services/template.yaml",
     "deploy-roles": "cluster-access/deploy-roles.yaml",
 }
 ACCOUNTS = {"integration": "111111111111", "staging": "222222222222", "production": "333333333333"}
+FOLDERS = ("cluster-infrastructure", "cluster-access", "cluster-services")
+STACKS = (*FOLDERS, "deploy-roles")
 Templates = dict[str, dict[str, Any]]
 Parameters = dict[str, dict[str, str]]
 Mutation = Callable[[Templates, Parameters], None]
@@ -50,9 +53,7 @@ class World:
 
 @cache
 def _sources() -> Templates:
-    paths = [
-        path for folder in ("cluster-infrastructure", "cluster-access") for path in (INFRA / folder).glob("*.yaml")
-    ]
+    paths = [path for folder in FOLDERS for path in (INFRA / folder).glob("*.yaml")]
     return {path.name if path.name != "template.yaml" else path.parent.name: templates.load(path) for path in paths}
 
 
@@ -64,8 +65,7 @@ def parameters_of(environment: str, stack: str) -> dict[str, str]:
 def build(environment: str, mutate: Mutation | None = None) -> World:
     """Resolve an environment; ``mutate`` may change the templates (by file name) and the parameters first."""
     sources = copy.deepcopy(_sources())
-    named = ("cluster-infrastructure", "cluster-access", "deploy-roles")
-    parameters = {stack: parameters_of(environment, stack) for stack in named}
+    parameters = {stack: parameters_of(environment, stack) for stack in STACKS}
     if mutate:
         mutate(sources, parameters)
 
@@ -74,7 +74,7 @@ def build(environment: str, mutate: Mutation | None = None) -> World:
 
     world = World(environment, parameters)
     exports: dict[str, Any] = {}
-    for (layer, root), stack in zip(ROOTS.items(), named, strict=True):
+    for (layer, root), stack in zip(ROOTS.items(), STACKS, strict=True):
         account = ACCOUNTS[environment]
         found = resolve.resolve(INFRA / root, parameters[stack], account=account, imports=exports, read=read)
         exports |= found.exports
