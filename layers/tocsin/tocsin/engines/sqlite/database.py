@@ -152,7 +152,8 @@ class Database:
         if self.path:
             # SQLite does not: the file's own name, and its directory's, must survive a power cut too.
             _sync_directory(self.path.resolve().parent)
-            _sync_directory(self.path.resolve().parent.parent)
+            with contextlib.suppress(PermissionError):  # a directory we may not read, we have not made
+                _sync_directory(self.path.resolve().parent.parent)
 
     def _unlock(self) -> None:
         if self._lock_file is not None:
@@ -181,8 +182,9 @@ def _lock(path: Path) -> int:
         raise StoreError(
             f"{path} is in use by another `tocsin serve` (pid {holder}): stop it, or choose another --data directory"
         ) from error
-    os.ftruncate(descriptor, 0)
-    os.write(descriptor, f"{os.getpid()}\n".encode())
+    with contextlib.suppress(OSError):  # the lock counts, not the note: a full disk must not keep us from starting
+        os.ftruncate(descriptor, 0)
+        os.write(descriptor, f"{os.getpid()}\n".encode())
     return descriptor
 
 
