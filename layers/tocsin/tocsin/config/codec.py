@@ -75,7 +75,7 @@ def from_json(text: str) -> Plan:
             heartbeats=tuple(HeartbeatRule(**_filled(HeartbeatRule, each)) for each in document["heartbeats"]),
             inhibit_rules=tuple(InhibitRule(**_filled(InhibitRule, each)) for each in document["inhibit_rules"]),
         )
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (LookupError, TypeError, ValueError, AttributeError) as error:
         raise ConfigError(f"the stored plan is damaged ({error!r}): push the config again") from None
 
 
@@ -100,7 +100,7 @@ def door_from_json(text: str) -> Door:
             open_on_loopback=bool(document.get("open_on_loopback", False)),
             sources=_sources(document),
         )
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (LookupError, TypeError, ValueError, AttributeError) as error:
         raise ConfigError(f"the stored plan is damaged ({error!r}): push the config again") from None
 
 

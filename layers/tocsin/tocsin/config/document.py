@@ -19,6 +19,7 @@ from tocsin.errors import ConfigError, Problem
 LARGEST_FILE = 16 * 1024 * 1024  # bytes; a config of 10,000 routes has about 2 MB
 _NULLS = frozenset(("", "~", "null", "Null", "NULL"))
 _NEAR = 0.7  # how alike two keys must be for one to be taken for the other's misspelling
+_DEEPEST_DOCUMENT = 5_000  # levels; libyaml takes quadratic time beyond
 _DEEPEST = 50  # levels of a receiver's settings
 _ALIASED_NODES = 1_000_000  # what anchors may multiply a document to
 
@@ -140,6 +141,9 @@ class _Composer:
             node = _at(event, _SEQUENCE if isinstance(event, yaml.SequenceStartEvent) else _MAPPING)
             self._anchor(event, node)
             self._place(node)
+            if len(self._open) >= _DEEPEST_DOCUMENT:
+                place = self._findings.file, node.line, node.column
+                raise ConfigError(Problem(f"nested more than {_DEEPEST_DOCUMENT} levels deep: no config is", *place))
             self._open.append(node)
             self._keys.append(None)
         elif isinstance(event, (yaml.SequenceEndEvent, yaml.MappingEndEvent)):
