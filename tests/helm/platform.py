@@ -25,12 +25,12 @@ def parameters(environment: str, stack: str) -> dict[str, str]:
 
 
 @cache
-def services(environment: str) -> resolve.Resolved:
-    """The stack cluster-services on top of what cluster-infrastructure exports."""
+def services(environment: str, **changed: str) -> resolve.Resolved:
+    """The stack cluster-services on top of what cluster-infrastructure exports; parameters may be changed."""
     below = parameters(environment, "cluster-infrastructure")
     exports = resolve.resolve(INFRA / "cluster-infrastructure" / "template.yaml", below).exports
     exports |= {f"platform-{environment}-ClusterName": below["ClusterName"], f"platform-{environment}-VpcId": "vpc-1"}
-    given = parameters(environment, "cluster-services")
+    given = parameters(environment, "cluster-services") | changed
     return resolve.resolve(INFRA / "cluster-services" / "template.yaml", given, imports=exports)
 
 
