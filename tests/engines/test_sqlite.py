@@ -10,16 +10,17 @@ import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tocsin.engines.sqlite import SqliteQueues, SqliteStore
-from tocsin.engines.sqlite import queues as queues_module
 from tocsin.engines.sqlite.database import SCHEMA_VERSION
+from tocsin.engines.sqlite.writer import GroupWriter
 from tocsin.errors import ConflictError, StoreBusyError, StoreError, StoreFullError
-from tocsin.model import MINUTE, SECOND
+from tocsin.model import MINUTE
 from tocsin.ports import ABSENT, DUE, INBOX, Key, Message, Put, Row, Touch
 
-from tests.engines.conftest import TestClock, sqlite_engine
+from tests.engines.conftest import Engine, TestClock, sqlite_engine
 
 KEY = Key("p")
 
@@ -27,6 +28,11 @@ KEY = Key("p")
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
     return tmp_path / "data" / "tocsin.db"
+
+
+def store_of(engine: Engine) -> SqliteStore:
+    assert isinstance(engine.store, SqliteStore)
+    return engine.store
 
 
 # ---- one owner -------------------------------------------------------------------------------------------------------
@@ -164,8 +170,7 @@ def unlimit(store: SqliteStore) -> None:
 @pytest.mark.parametrize("where", ["memory", "disk"])
 def test_a_full_disk_is_said_and_nothing_is_lost(path: Path, where: str) -> None:
     with sqlite_engine(where, path if where == "disk" else ":memory:") as engine:
-        store = engine.store
-        assert isinstance(store, SqliteStore)
+        store = store_of(engine)
         store.write([Put(KEY, {"n": 1}, due_at=1)])
         limit_pages(store, 4)
         large = [Put(Key("large", str(n)), {"body": os.urandom(10_000)}) for n in range(20)]
@@ -189,12 +194,19 @@ def test_a_full_disk_is_said_and_nothing_is_lost(path: Path, where: str) -> None
 
 def test_a_write_that_does_not_fit_takes_none_of_its_neighbours_along(path: Path) -> None:
     with sqlite_engine("disk", path) as engine:
-        store = engine.store
-        assert isinstance(store, SqliteStore)
+        store = store_of(engine)
+        assert isinstance(store.database.writer, GroupWriter)
         limit_pages(store, 30)
-        release = threading.Event()
-        blocked = threading.Thread(target=store.database.writer.run, args=(lambda _: release.wait(),))
-        blocked.start()  # so that all of the following wait for one transaction
+        begun, release = threading.Event(), threading.Event()
+
+        def hold(_: sqlite3.Connection) -> None:
+            begun.set()
+            assert release.wait(60)
+
+        blocked = threading.Thread(target=store.database.writer.run, args=(hold,))
+        blocked.start()
+        assert begun.wait(60)
+        arrived = Arrivals(store.database.writer, 9)  # all of the following wait for one transaction
 
         def write(number: int) -> bool:
             body = os.urandom(200_000 if number == 4 else 100)
@@ -205,6 +217,7 @@ def test_a_write_that_does_not_fit_takes_none_of_its_neighbours_along(path: Path
 
         with ThreadPoolExecutor(9) as pool:
             futures = [pool.submit(write, number) for number in range(9)]
+            assert arrived.all.wait(60)
             release.set()
             held = [future.result() for future in futures]
         blocked.join()
@@ -242,8 +255,7 @@ def test_the_free_space_is_that_of_the_files_own_disk(path: Path) -> None:
 @pytest.mark.parametrize("where", ["memory", "disk"])
 def test_a_job_that_raises_undoes_itself_alone(path: Path, where: str) -> None:
     with sqlite_engine(where, path if where == "disk" else ":memory:") as engine:
-        store = engine.store
-        assert isinstance(store, SqliteStore)
+        store = store_of(engine)
 
         def job(connection: sqlite3.Connection) -> None:
             connection.execute("DELETE FROM rows")
@@ -259,25 +271,46 @@ def test_a_job_that_raises_undoes_itself_alone(path: Path, where: str) -> None:
 
 def test_writers_who_wait_share_a_commit(path: Path) -> None:
     with sqlite_engine("disk", path) as engine:
-        store = engine.store
-        assert isinstance(store, SqliteStore)
+        writer = store_of(engine).database.writer
+        assert isinstance(writer, GroupWriter)
         commits: list[str] = []
-        release = threading.Event()
+        begun, release = threading.Event(), threading.Event()
 
         def trace(connection: sqlite3.Connection) -> None:
-            connection.set_trace_callback(
-                lambda sql: commits.append(sql) if sql in ("COMMIT", "BEGIN IMMEDIATE") else None
-            )
-            release.wait()
+            connection.set_trace_callback(lambda sql: commits.append(sql) if sql == "COMMIT" else None)
+            begun.set()
+            assert release.wait(60)
 
         with ThreadPoolExecutor(41) as pool:
-            pool.submit(store.database.writer.run, trace)
-            futures = [pool.submit(store.write, [Put(Key("p", str(n)), {})], durable=True) for n in range(40)]
-            while store.database.writer._waiting.qsize() < 40:  # type: ignore[attr-defined]
-                pass
+            pool.submit(writer.run, trace)
+            assert begun.wait(60)  # the writer is busy: whoever comes now waits for the next transaction
+            arrived = Arrivals(writer, 40)
+            futures = [pool.submit(engine.store.write, [Put(Key("p", str(n)), {})], durable=True) for n in range(40)]
+            assert arrived.all.wait(60)
             release.set()
             assert [future.result() for future in futures] == [[True]] * 40
-        assert commits.count("COMMIT") == 2  # the one that traced, and one for all forty
+        assert commits == ["COMMIT", "COMMIT"]  # the one that traced, and one for all forty
+
+
+class Arrivals:
+    """Tell when so many jobs wait for the writer."""
+
+    def __init__(self, writer: GroupWriter, wanted: int) -> None:
+        self.all = threading.Event()
+        self._waiting, self._left = writer._waiting, wanted
+        writer._waiting = self  # type: ignore[assignment]
+
+    def put(self, job: Any) -> None:
+        self._waiting.put(job)
+        self._left -= job is not None
+        if self._left == 0:
+            self.all.set()
+
+    def get(self) -> Any:
+        return self._waiting.get()
+
+    def get_nowait(self) -> Any:
+        return self._waiting.get_nowait()
 
 
 @pytest.mark.parametrize(
@@ -318,76 +351,3 @@ def test_readers_in_many_threads_see_what_was_written_before(path: Path) -> None
             list(pool.map(work, range(8)))
         assert isinstance(engine.store, SqliteStore)
         assert len(engine.store.database._idle) <= 8
-
-
-# ---- queues ----------------------------------------------------------------------------------------------------------
-
-
-def test_workers_are_called_rather_than_polling(path: Path) -> None:
-    with sqlite_engine("disk", path) as engine:
-        queues = engine.queues
-        assert isinstance(queues, SqliteQueues)
-        called: list[str] = []
-        queues.listen(called.append)
-        for queue in (INBOX, DUE):
-            assert queues.next_visible(queue) is None
-            queues.send(queue, [Message("m", SECOND)])
-            assert queues.next_visible(queue) == engine.clock.now() + SECOND
-            assert queues.depth(queue) == 1
-        engine.advance(SECOND)
-        for queue in (INBOX, DUE):
-            (received,) = queues.receive(queue)
-            assert queues.next_visible(queue) == engine.clock.now() + MINUTE
-            queues.postpone(queue, received.receipt, 3 * SECOND)
-            assert queues.next_visible(queue) == engine.clock.now() + 3 * SECOND
-            queues.ack(queue, [received.receipt])
-            assert (queues.next_visible(queue), queues.depth(queue)) == (None, 0)
-        assert called == [INBOX, DUE, INBOX, DUE]
-
-
-@pytest.mark.parametrize("queue", [INBOX, DUE])
-def test_whoever_lost_a_message_cannot_hand_it_back(queue: str) -> None:
-    with sqlite_engine("memory", ":memory:") as engine:
-        engine.queues.send(queue, [Message("m")])
-        (first,) = engine.queues.receive(queue)
-        engine.advance(2 * MINUTE)
-        (second,) = engine.queues.receive(queue)
-        engine.queues.postpone(queue, first.receipt, 0)
-        assert list(engine.queues.receive(queue)) == []
-        engine.queues.postpone(queue, second.receipt, 0)
-        assert [message.count for message in engine.queues.receive(queue)] == [3]
-
-
-def test_an_id_is_never_used_again(path: Path) -> None:
-    with sqlite_engine("disk", path) as engine:
-        engine.queues.send(INBOX, [Message("one")])
-        (one,) = engine.queues.receive(INBOX)
-        engine.queues.ack(INBOX, [one.receipt])
-    with sqlite_engine("disk", path) as engine:
-        engine.queues.send(INBOX, [Message("two")])
-        engine.queues.ack(INBOX, [one.receipt])  # late, and for something else
-        assert [message.body for message in engine.queues.receive(INBOX)] == ["two"]
-
-
-def test_hints_beyond_what_memory_keeps_are_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(queues_module, "HINTS_KEPT", 5)
-    with sqlite_engine("memory", ":memory:") as engine:
-        for _ in range(3):
-            engine.queues.send(DUE, [Message("a"), Message("b"), Message("c")])
-        assert len(engine.queues.receive(DUE, 100)) == 5
-        engine.queues.send(INBOX, [Message("never dropped")] * 20)
-        assert len(engine.queues.receive(INBOX, 100)) == 20
-
-
-def test_a_thousand_hints_taken_and_dropped_leave_nothing_behind() -> None:
-    with sqlite_engine("memory", ":memory:") as engine:
-        queues = engine.queues
-        assert isinstance(queues, SqliteQueues)
-        for _ in range(50):
-            queues.send(DUE, [Message("m", n * SECOND) for n in range(20)])
-            queues.ack(DUE, [message.receipt for message in queues.receive(DUE)])
-            engine.advance(MINUTE)
-        while batch := queues.receive(DUE):
-            queues.ack(DUE, [message.receipt for message in batch])
-        hints = queues._hints[DUE]
-        assert (hints.waiting, hints.heap) == ({}, [])
