@@ -247,3 +247,18 @@ def test_a_lost_answer_is_settled_with_the_same_bytes_before_the_resolution_goes
     assert [t["open"] for t in tickets.tickets] == [False]
     assert slack.told[-1] == ("resolved", "Down")
     assert len(slack.posts) == 2
+
+
+def test_a_restart_with_hundreds_of_overdue_lanes_works_them_off_by_the_index_alone():
+    world = World(plan(route("team", group_by=("alertname",), group_wait=0), receiver("team", "webhook")))
+    hook = world.vendors["webhook"]
+    hook.down = Retry("connection refused")
+    for number in range(120):
+        world.alertmanager(firing(f"Down{number:03}", START - MINUTE))
+        world.run(SECOND)
+    hook.down = None
+    world.clock.instant += HOUR
+    world.die()
+    world.run(3 * MINUTE)
+    told = [next(iter(body["alerts"])) for body in hook.requests]
+    assert sorted(told) == [f"Down{number:03}" for number in range(120)]

@@ -231,6 +231,11 @@ class World:
         self.app = compose(self.ports, a_plan, worker=f"worker-{id(object())}", channel=lambda name: self.vendors[name])
         return self.app
 
+    def die(self) -> None:
+        """End the process and start a new one: rows and inbox survive, hints do not."""
+        self.ports = replace(self.ports, queues=SqliteQueues(self.ports.store, self.clock))  # type: ignore[arg-type]
+        self.restart(self.app.plans.current())
+
     @property
     def pager(self) -> Pager:
         return self.vendors["pagerduty"]  # type: ignore[return-value]

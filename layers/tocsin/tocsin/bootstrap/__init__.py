@@ -16,7 +16,7 @@ from tocsin.pipeline.intake import Intake
 from tocsin.pipeline.plans import Plans
 from tocsin.pipeline.receive import Receive
 from tocsin.pipeline.route import Router
-from tocsin.pipeline.tick import Tick
+from tocsin.pipeline.tick import A_MINUTE, Pace, Tick
 from tocsin.pipeline.worker import Worker
 from tocsin.ports import Announcer, Channel, Clock, Queues, Secrets, Store, Telemetry
 
@@ -57,6 +57,7 @@ def compose(
     *,
     worker: str,
     dry_run: bool = False,
+    pace: Pace = A_MINUTE,
     channel: Callable[[str], Channel] = one_channel,
 ) -> App:
     """Join the stages.
@@ -66,6 +67,7 @@ def compose(
         builtin: the plan that holds until one is pushed.
         worker: the name of this process in the lanes' claims; no two live ones may share it.
         dry_run: log what would be sent instead of sending it.
+        pace: how much a tick hints.
         channel: makes a channel by name.
     """
     p = ports
@@ -94,6 +96,6 @@ def compose(
         ),
         tick=Tick(
             store=p.store, queues=p.queues, clock=p.clock, telemetry=p.telemetry, heartbeats=heartbeats,
-            plan=plans.current,
+            plan=plans.current, pace=pace,
         ),
     )  # fmt: skip

@@ -22,6 +22,7 @@ from tocsin.engines.sqlite import SqliteQueues, SqliteStore
 from tocsin.errors import ConfigError, TocsinError
 from tocsin.model import SECOND
 from tocsin.pipeline import explain
+from tocsin.pipeline.tick import AT_HOME
 from tocsin.ports import INBOX, deliver_queue
 
 DATABASE = "tocsin.sqlite"
@@ -60,7 +61,9 @@ class Home:
         self.telemetry = telemetry or LocalTelemetry()
         self.secrets = LocalSecrets(environment=environment if environment is not None else os.environ)
         ports = Ports(self.store, self.queues, self.secrets, self.clock, self.telemetry, Nobody())
-        self.app: App = compose(ports, loaded.plan, worker=f"{socket.gethostname()}-{os.getpid()}", dry_run=dry_run)
+        self.app: App = compose(
+            ports, loaded.plan, worker=f"{socket.gethostname()}-{os.getpid()}", dry_run=dry_run, pace=AT_HOME
+        )
         self._wakers: dict[str, threading.Event] = {}
         self._threads: list[threading.Thread] = []
         self._stopping = threading.Event()
