@@ -110,8 +110,6 @@ def test_a_url_that_cannot_be_used_is_final(make_rig: MakeRig, sentence: str, ur
 def test_http_config_proves_who_we_are(
     make_rig: MakeRig, name: str, sentence: str, config: Mapping[str, Any], header: str, value: str
 ) -> None:
-    if name == "slack-webhook" and "basic_auth" in config:
-        pytest.skip("slack-sdk's webhook client knows headers only")
     rig = make_rig(name)
     assert isinstance(rig.send(settings={**rig.settings, "http_config": config}), Sent), sentence
     assert rig.vendor.requests[0].headers[header] == value, sentence
@@ -206,12 +204,17 @@ def tls_table(pem: str) -> list[tuple[str, dict[str, Any], bool]]:
 
 
 @pytest.mark.filterwarnings("ignore:Unverified HTTPS request")  # that is what the setting is for
-@pytest.mark.parametrize("name", ["webhook", "pagerduty", "slack-webhook", "zendesk"])
-@pytest.mark.parametrize("row", range(5))
+@pytest.mark.parametrize(
+    ("name", "row"),
+    [
+        (name, row)
+        for name in ("webhook", "pagerduty", "slack-webhook", "zendesk")
+        for row in range(5)
+        if (name, row) != ("slack-webhook", 3)  # urllib, below slack-sdk, verifies the URL's own host name only
+    ],
+)
 def test_tls_config_decides_whom_we_trust(make_rig: MakeRig, certificate: Path, name: str, row: int) -> None:
     sentence, tls, trusted = tls_table(certificate.read_text())[row]
-    if name == "slack-webhook" and "server_name" in tls:
-        pytest.skip("urllib, below slack-sdk, verifies the URL's own host name only")
     rig = make_rig(name)
     plain = rig.vendor.url
     url = encrypted(rig, certificate)

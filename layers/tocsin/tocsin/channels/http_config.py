@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import logging
 import ssl
 import tempfile
@@ -51,24 +52,21 @@ def tls_context(tls: Config | None) -> ssl.SSLContext:
 
 
 def headers(config: Config | None) -> dict[str, str]:
-    """Give the headers that ``authorization``, ``oauth2`` and ``http_headers`` ask for."""
+    """Give the headers that ``basic_auth``, ``authorization``, ``oauth2`` and ``http_headers`` ask for."""
     config = config or {}
     made: dict[str, str] = {}
     for name, header in (config.get("http_headers") or {}).items():
         values = [*(header.get("values") or ()), *(header.get("secrets") or ()), *(header.get("files") or ())]
         made[name] = ", ".join(str(value).strip() for value in values)
-    authorization = config.get("authorization") or {}
+    authorization, basic = config.get("authorization") or {}, config.get("basic_auth") or {}
+    if basic:
+        pair = f"{basic.get('username') or ''}:{basic.get('password') or ''}"
+        made["Authorization"] = f"Basic {base64.b64encode(pair.encode()).decode()}"
     if authorization.get("credentials"):
         made["Authorization"] = f"{authorization.get('type') or 'Bearer'} {authorization['credentials'].strip()}"
     elif config.get("oauth2"):
         made["Authorization"] = f"Bearer {_oauth2_token(config['oauth2'])}"
     return made
-
-
-def basic_auth(config: Config | None) -> tuple[str, str] | None:
-    """Give user and password, if ``basic_auth`` is set."""
-    basic = (config or {}).get("basic_auth") or {}
-    return (str(basic.get("username") or ""), str(basic.get("password") or "")) if basic else None
 
 
 def proxy_for(config: Config | None, url: str) -> str | None:
@@ -91,7 +89,6 @@ def httpx_client(config: Config | None, url: str, timeout: float) -> httpx.Clien
     connect = {name: ", ".join(values) for name, values in (config.get("proxy_connect_header") or {}).items()}
     return httpx.Client(
         headers=headers(config),
-        auth=basic_auth(config),
         verify=tls_context(config.get("tls_config")),
         proxy=httpx.Proxy(proxy, headers=connect) if proxy else None,
         trust_env=bool(config.get("proxy_from_environment")),
@@ -138,7 +135,6 @@ def prepare_session(session: requests.Session, config: Config | None, url: str) 
     session.mount("http://", Adapter(max_retries=0))
     session.trust_env = bool(config.get("proxy_from_environment"))
     session.headers.update(headers(config))
-    session.auth = basic_auth(config) or session.auth
     proxy = proxy_for(config, url)
     if proxy:
         session.proxies = {"http": proxy, "https": proxy}
