@@ -34,9 +34,13 @@ def test_there_is_an_order(path: object) -> None:
     assert order.cycle(order.graph(path)) == []
 
 
+@pytest.fixture(scope="module")
+def edges() -> order.Graph:
+    return order.graph(INFRASTRUCTURE)
+
+
 @pytest.mark.parametrize(("earlier", "later", "because"), ORDER)
-def test_order(earlier: str, later: str, because: str) -> None:
-    edges = order.graph(INFRASTRUCTURE)
+def test_order(earlier: str, later: str, because: str, edges: order.Graph) -> None:
     assert {earlier, later} <= set(edges)
     assert order.comes_before(edges, earlier, later), because
     assert not order.comes_before(edges, later, earlier)
@@ -114,4 +118,4 @@ def test_what_is_imported_is_exported(environment: str) -> None:
     assert found.resources["access/People/DeveloperEntry"]["Properties"]["ClusterName"] == "<ControlPlane/Cluster>"
     releases = [given for _, given in found.of_type("Custom::HelmRelease")]
     assert releases
-    assert {given["ClusterName"] for given in releases} == {"<ControlPlane/Cluster>"}
+    assert {given["Cluster"] for given in releases} == {"<ControlPlane/Cluster>"}

@@ -64,6 +64,15 @@ def parameters_of(environment: str, stack: str) -> dict[str, str]:
 
 def build(environment: str, mutate: Mutation | None = None) -> World:
     """Resolve an environment; ``mutate`` may change the templates (by file name) and the parameters first."""
+    return _built(environment, mutate) if mutate else _as_it_is(environment)
+
+
+@cache
+def _as_it_is(environment: str) -> World:
+    return _built(environment, None)
+
+
+def _built(environment: str, mutate: Mutation | None) -> World:
     sources = copy.deepcopy(_sources())
     parameters = {stack: parameters_of(environment, stack) for stack in STACKS}
     if mutate:
