@@ -43,3 +43,7 @@ invoke: .aws-sam/build/template.yaml ## run one function in a container: make in
 .PHONY: start-api
 start-api: .aws-sam/build/template.yaml ## serve the HTTP API on a local port, functions in containers
 	$(SAM) local start-api --warm-containers EAGER --env-vars events/env.json $(SAM_LOCAL_FLAGS)
+
+.PHONY: python313
+python313:
+	@echo "$(PYTHON313)"

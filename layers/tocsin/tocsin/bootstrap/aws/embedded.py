@@ -8,7 +8,7 @@ their reasons and the notifications that would go out.
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -30,7 +30,7 @@ PATIENCE: Span = 2 * MINUTE  # what is due later than this is a repetition, and 
 
 
 class SkippingClock:
-    """The machine's clock, which can be put forward."""
+    """The machine's clock, which can be put forward, and back while nothing has happened yet."""
 
     def __init__(self) -> None:
         """Begin with the right time."""
@@ -44,6 +44,10 @@ class SkippingClock:
         """Let everything until then have passed."""
         self._ahead += max(0, instant - self.now())
 
+    def start_at(self, instant: Instant) -> None:
+        """Begin at another time: samples are as old as they are, and what is that old is stale."""
+        self._ahead = instant - time.time_ns()
+
 
 class Embedded:
     """All functions in one, for as long as the container lives."""
@@ -51,6 +55,7 @@ class Embedded:
     def __init__(self, telemetry: Telemetry) -> None:
         """Take where to log to."""
         self._telemetry = telemetry
+        self._begun = False
         self._clock = SkippingClock()
         self._store = SqliteStore(":memory:", self._clock)
         self._queues = SqliteQueues(self._store, self._clock)
@@ -70,6 +75,7 @@ class Embedded:
 
     def handle(self, source: str, path_token: str, headers: Mapping[str, str], body: bytes) -> Answer:
         """Answer one request, then work what it brought."""
+        self._begun = True
         answer = self._app.receive.handle(source, path_token, headers, body)
         self._telemetry.log("info", "answered", source=source, status=answer.status, text=answer.text)
         self._settle()
@@ -77,6 +83,7 @@ class Embedded:
 
     def decide(self, event: Mapping[str, Any]) -> list[str]:
         """Work a batch of the inbox, of what is due, or a tick."""
+        self._begin(event.get("Records", []))
         for record in event.get("Records", []):
             due = record["eventSourceARN"].endswith("-due")
             if due and not self._knows(record["body"]):
@@ -89,10 +96,17 @@ class Embedded:
 
     def deliver(self, record: Mapping[str, Any]) -> None:
         """Follow one hint; a lane that is not there yet is made from the sample."""
+        self._begin([record])
         hint = decode_hint(record["body"])
         if hint is not None and not self._knows(record["body"]):
             self._seed(hint)
         self._app.worker.deliveries([received(record)])
+
+    def _begin(self, records: Sequence[Mapping[str, Any]]) -> None:
+        """Set the clock to the first batch's own time."""
+        if records and not self._begun:
+            self._clock.start_at(max(received(record).sent_at for record in records))
+        self._begun = True
 
     def _knows(self, body: str) -> bool:
         """Whether there is a row for what a hint names."""
