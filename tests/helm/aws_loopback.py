@@ -12,12 +12,12 @@ from urllib.parse import unquote
 class AwsLoopback:
     """``clusters`` is what EKS knows, ``answers`` what CloudFormation was told, ``refusals`` codes it says first."""
 
-    def __init__(self) -> None:
+    def __init__(self, host: str = "127.0.0.1") -> None:
         self.clusters: dict[str, dict[str, Any]] = {}
         self.answers: list[bytes] = []
         self.content_types: list[str | None] = []
         self.refusals: list[int] = []
-        self._server = _Server(("127.0.0.1", 0), _Handler)
+        self._server = _Server((host, 0), _Handler)
         self._server.loopback = self
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
 
@@ -32,7 +32,8 @@ class AwsLoopback:
 
     @property
     def address(self) -> str:
-        return f"http://127.0.0.1:{self._server.server_address[1]}"
+        host, port = self._server.server_address[:2]
+        return f"http://{host}:{port}"
 
     @property
     def answer(self) -> dict[str, Any]:

@@ -29,13 +29,13 @@ WATCH_SECONDS = 60.0
 class KubernetesApi:
     """The server: ``store`` is what it has, ``requests`` what it was asked, ``tokens`` who asked."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, host: str = "127.0.0.1") -> None:
         self.store = Store()
         self.requests: list[tuple[str, str]] = []
         self.tokens: set[str] = set()
         self.failures: list[str] = []
-        self.authority, certificate = _certificate(directory)
-        self._server = _Server(("127.0.0.1", 0), _Handler)
+        self.authority, certificate = _certificate(directory, host)
+        self._server = _Server((host, 0), _Handler)
         self._server.api = self
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(certificate)
@@ -53,7 +53,8 @@ class KubernetesApi:
 
     @property
     def address(self) -> str:
-        return f"https://127.0.0.1:{self._server.server_address[1]}"
+        host, port = self._server.server_address[:2]
+        return f"https://{host}:{port}"
 
     def writes(self) -> list[tuple[str, str]]:
         """Requests that change something, whether an object or helm's own book-keeping."""
@@ -266,8 +267,8 @@ def _status(code: int, reason: str, message: str) -> Object:
     }
 
 
-def _certificate(directory: Path) -> tuple[str, Path]:
-    """A self-signed certificate for 127.0.0.1: its PEM in base64, as EKS tells it, and the file with its key."""
+def _certificate(directory: Path, host: str) -> tuple[str, Path]:
+    """A self-signed certificate for an address: its PEM in base64, as EKS tells it, and the file with its key."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "kubernetes")])
     now = dt.datetime.now(dt.UTC)
@@ -279,7 +280,7 @@ def _certificate(directory: Path) -> tuple[str, Path]:
         .serial_number(x509.random_serial_number())
         .not_valid_before(now - dt.timedelta(days=1))
         .not_valid_after(now + dt.timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), critical=False)
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address(host))]), critical=False)
         .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
         .sign(key, hashes.SHA256())
     )
