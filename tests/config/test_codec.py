@@ -94,7 +94,7 @@ SMALL = Plan(route=Route(id="{}", key="{}", receiver="r"), receivers={"r": Recei
 
 
 @given(PLANS)
-@settings(max_examples=200)
+@settings(max_examples=200, deadline=None)
 def test_json_brings_a_plan_back_exactly(plan: Plan) -> None:
     text = to_json(plan)
     assert from_json(text) == plan
@@ -102,7 +102,7 @@ def test_json_brings_a_plan_back_exactly(plan: Plan) -> None:
 
 
 @given(PLANS)
-@settings(max_examples=50)
+@settings(max_examples=50, deadline=None)
 def test_the_door_is_the_plans(plan: Plan) -> None:
     for text in (door_json(plan), to_json(plan)):
         door = door_from_json(text)

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from tocsin.durations import (
     LONGEST,
@@ -49,6 +49,7 @@ def test_a_duration_beyond_gos_range_is_refused() -> None:
         parse_duration("300y")
 
 
+@settings(deadline=None)
 @given(st.integers(0, LONGEST // MILLISECOND))
 def test_what_is_printed_reads_as_the_same_span(milliseconds: int) -> None:
     span = milliseconds * MILLISECOND
@@ -88,6 +89,7 @@ def test_what_is_no_go_duration_is_refused_with_a_sentence(text: str) -> None:
         parse_go_duration(text)
 
 
+@settings(deadline=None)
 @given(st.integers(-LONGEST, LONGEST))
 def test_a_printed_go_duration_reads_as_the_same_span(span: int) -> None:
     assert parse_go_duration(format_go_duration(span)) == span

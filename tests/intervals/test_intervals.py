@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from tocsin.errors import IntervalError
 from tocsin.intervals import TimeInterval, contains, from_json, parse, to_json
@@ -120,11 +120,13 @@ INTERVALS = st.builds(
 )
 
 
+@settings(deadline=None)
 @given(st.lists(INTERVALS, max_size=3))
 def test_json_brings_a_set_back_exactly(intervals: list[TimeInterval]) -> None:
     assert from_json(to_json(intervals)) == tuple(intervals)
 
 
+@settings(deadline=None)
 @given(INTERVALS, st.integers(0, 4_000_000_000))
 def test_an_interval_with_more_fields_never_contains_more(interval: TimeInterval, second: int) -> None:
     looser = TimeInterval(times=interval.times, location=interval.location)

@@ -3,7 +3,7 @@ from __future__ import annotations
 import contextlib
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from tocsin.errors import MatcherError
 from tocsin.matchers import Matcher, parse_matcher, parse_matchers, print_matchers, quote, sort_matchers
@@ -156,18 +156,21 @@ NAMES = st.one_of(
 )
 
 
+@settings(deadline=None)
 @given(NAMES, st.sampled_from(["=", "!="]), VALUES)
 def test_a_printed_matcher_reads_as_itself(name: str, op: str, value: str) -> None:
     matcher = Matcher(name, op, value)
     assert parse_matchers(str(matcher)) == (matcher,)
 
 
+@settings(deadline=None)
 @given(st.text())
 def test_no_text_raises_anything_but_a_matcher_error(text: str) -> None:
     with contextlib.suppress(MatcherError):
         parse_matchers(text)
 
 
+@settings(deadline=None)
 @given(VALUES)
 def test_a_go_string_reads_as_what_was_quoted(text: str) -> None:
     assert unquote(quote(text)) == text

@@ -91,9 +91,9 @@ def read_bool(value: object) -> bool:
         return value
     if isinstance(value, Quoted):
         raise ValueError(f"{value} is text: write true or false, without quotes")  # noqa: TRY004 (a sentence, as all)
-    if value in _TRUE or value in _FALSE:
+    if isinstance(value, str) and value in _TRUE | _FALSE:
         return value in _TRUE
-    raise ValueError(f'"{value}" is neither true nor false')
+    raise ValueError(f'"{value}" is neither true nor false' if isinstance(value, str) else "must be true or false")
 
 
 def _int(value: object) -> object:

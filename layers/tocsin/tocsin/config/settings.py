@@ -114,9 +114,7 @@ class _Replacer:
     def __init__(self, node: Node, name: str, shop: Workshop) -> None:
         self._node, self._name, self._shop = node, name, shop
 
-    def model(self, model: type[BaseModel], value: Any, path: Path_) -> Any:  # noqa: ANN401 (plain YAML)
-        if not isinstance(value, dict):
-            return value
+    def model(self, model: type[BaseModel], value: Mapping[str, Any], path: Path_) -> dict[str, Any]:
         read = dict(value)
         for field_name, info in model.model_fields.items():
             key = info.alias or field_name
@@ -147,7 +145,10 @@ class _Replacer:
             marks = [mark for mark in arguments[1:] if isinstance(mark, (Secret, FromFile))]
             return self._marked(marks[0], value, path) if marks else self._value(arguments[0], value, path)
         if isinstance(kind, type) and issubclass(kind, BaseModel):
-            return self.model(kind, value, path)
+            if isinstance(value, dict):
+                return self.model(kind, value, path)
+            self._error(path, f"{'.'.join(map(str, path))} must be a mapping of keys to values")
+            return None
         if origin is list and isinstance(value, list):
             return [self._value(arguments[0], each, (*path, place)) for place, each in enumerate(value)]
         if origin is dict and isinstance(value, dict):
