@@ -59,7 +59,7 @@ def _why(error: Exception, listen: str) -> str:
 
 def split(listen: str) -> tuple[str, int]:
     """Read ``HOST:PORT``; an empty host means every address, as in Alertmanager."""
-    host, _, port = listen.rpartition(":")
-    if not port.isdigit() or int(port) > 65535:  # noqa: PLR2004 (TCP)
+    host, colon, port = listen.rpartition(":")
+    if not colon or not port.isdigit() or int(port) > 65535:  # noqa: PLR2004 (TCP)
         raise ConfigError(f"--listen {listen!r} is not HOST:PORT, e.g. 127.0.0.1:9093")
     return host.strip("[]") or "0.0.0.0", int(port)  # noqa: S104 (what an empty host says)
