@@ -253,3 +253,12 @@ def test_an_empty_token_is_final_without_a_request(make_rig: MakeRig) -> None:
     desk = make_rig("zendesk", api_token=" ")
     assert isinstance(desk.send(), Permanent)
     assert not desk.vendor.requests
+
+
+@pytest.mark.parametrize("fault", [{"status": 503}, {"status": 500}, {"reset": "before"}])
+def test_a_change_that_fails_is_not_repeated_below_us(desk: Rig, fault: dict[str, Any]) -> None:
+    ref = created(desk)
+    desk.vendor.faults.next(delay=0.0, match="/tickets/1")  # the look before the change
+    desk.vendor.faults.next(match="/tickets/1", **fault)
+    assert isinstance(desk.send(news(), ref=ref), Retry)
+    assert writes(desk) == ["POST", "PUT"]
