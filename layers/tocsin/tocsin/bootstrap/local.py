@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -155,7 +156,8 @@ class Home:
         labels = {name: value for name, value in query.items() if name != "fingerprint"}
         plan = self.app.plans.current()
         found = explain.alerts(self.store, fingerprint=query.get("fingerprint", ""), labels=labels)
-        return [explain.explain(self.store, plan, state) for state, _ in zip(found, range(explain.MOST), strict=False)]
+        now = self.clock.now()
+        return [explain.explain(self.store, plan, state, now) for state in islice(found, explain.MOST)]
 
     def _thread(self, name: str, target: Callable[[], None]) -> None:
         thread = threading.Thread(target=target, name=name, daemon=True)

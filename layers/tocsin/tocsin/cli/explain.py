@@ -8,8 +8,8 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from tocsin.cli.explanation import render
 from tocsin.errors import ConfigError, StoreError
-from tocsin.templates.gotime import rfc3339nano
 
 FINGERPRINT_LENGTH = 16
 
@@ -62,7 +62,11 @@ def _from_server(url: str, query: Mapping[str, str]) -> list[dict[str, Any]]:
         raise StoreError(f"{url} does not answer ({error}); is tocsin serve running there? (--url)") from error
     if answer.status_code != httpx.codes.OK:
         raise StoreError(f"{url} answers {answer.status_code}: {answer.text.strip()}")
-    stories: list[dict[str, Any]] = answer.json()
+    try:
+        stories: list[dict[str, Any]] = answer.json()
+        _ = [story["alert"] for story in stories]
+    except (ValueError, LookupError, TypeError) as error:
+        raise StoreError(f"{url} does not say what tocsin serve says; is it something else? (--url)") from error
     return stories
 
 
@@ -70,57 +74,3 @@ def _from_table(table: str, query: Mapping[str, str]) -> list[dict[str, Any]]:
     from tocsin.bootstrap.aws.table import explain  # noqa: PLC0415 (only this command needs it)
 
     return explain(table, query)
-
-
-def render(story: Mapping[str, Any], *, extended: bool = False) -> str:
-    """Write a story for a person."""
-    alert = story["alert"]
-    labels = " ".join(f'{name}="{value}"' for name, value in sorted(alert["labels"].items()))
-    since = f"since {rfc3339nano(alert['start'])}"
-    lines = [f"{alert['labels'].get('alertname', '?')}  {alert['status']} {since}  [{alert['fingerprint']}]"]
-    lines += [f"  {labels}", f"  heard last {rfc3339nano(alert['heard'])} from {alert['source']}", "What came in"]
-    for record in story["incoming"]:
-        changes = ", ".join(d["change"] for d in record["alerts"] if d["fingerprint"] == alert["fingerprint"])
-        lines.append(f"  {rfc3339nano(record['stamp'])}  {record['source']}: {changes or record.get('problem', '')}")
-    lines.append("Which routes")
-    for node in story["tried"]:
-        if extended or node["verdict"] != "refused":
-            lines.append(f"  {'  ' * node['depth']}line {node['line']}: {node['reason']}")
-    for group in story["groups"]:
-        lines += _group_lines(group, extended=extended)
-    return "\n".join(lines) + "\n"
-
-
-def _group_lines(group: Mapping[str, Any], *, extended: bool) -> list[str]:
-    lines = [f"Group {group['group_key'] or group['group']} (receiver {group['receiver']}, line {group['line']})"]
-    if not group["flushes"] and not group["attempts"]:
-        lines.append("  nothing was told: the receiver has no integrations, or the group has not been flushed yet")
-    events = [(record["at"], _flush_line(lane)) for record in group["flushes"] for lane in record["lanes"]]
-    events += [(record["at"], _attempt_line(record)) for record in group["attempts"]]
-    for at, line in sorted(events):
-        lines.append(f"  {rfc3339nano(at)}  {line}")
-    for lane in group["lanes"]:
-        state = "waits" if lane["waits"] else "settled"
-        lines.append(f"  {lane['receiver']} {lane['integration']}: {state}, {lane['receipt'] or 'no receipt yet'}")
-        if extended:
-            lines.append(f"    vendor believes it open: {lane['vendor_believes_open']}; {json.dumps(lane['ref'])}")
-    return lines
-
-
-def _flush_line(lane: Mapping[str, Any]) -> str:
-    told = f"owes version {lane['version']}" if lane["version"] else "owes nothing"
-    return f"{lane['receiver']} {lane['integration']} {told}: {lane['reason']}" + (
-        f" (supersedes version {lane['supersedes']})" if lane.get("supersedes") else ""
-    )
-
-
-def _attempt_line(record: Mapping[str, Any]) -> str:
-    if record["kind"] == "failover":
-        return f"{record['receiver']} failed over to {record['to']}: {record['why']}"
-    if record["kind"] == "receipt":
-        return f"{record['receiver']}: {record['receipt']}"
-    vendor = f" ({record['vendor_id']})" if record.get("vendor_id") else ""
-    return (
-        f"{record['receiver']} {record['integration']} version {record['version']}, "
-        f"attempt {record['attempt']}: {record['outcome']}{vendor}"
-    )

@@ -6,10 +6,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from tocsin import observation
-from tocsin.config.plan import Plan
+from tocsin.config.plan import Plan, Route
 from tocsin.grouping import group_id
+from tocsin.model import Instant
+from tocsin.muting import muted_by
 from tocsin.observation import AlertState
 from tocsin.pipeline import history
+from tocsin.pipeline import rows as rows_of
 from tocsin.pipeline.route import catch_all_route
 from tocsin.pipeline.rows import ALERT_SHARDS, Member, alert_key, members_pk, read_lane
 from tocsin.ports import Key, Row, Store
@@ -32,8 +35,14 @@ def alerts(store: Store, *, fingerprint: str = "", labels: Mapping[str, str] | N
                 yield observation.from_json(row.data)
 
 
-def explain(store: Store, plan: Plan, state: AlertState) -> dict[str, Any]:
+def explain(store: Store, plan: Plan, state: AlertState, now: Instant | None = None) -> dict[str, Any]:
     """Tell the story of one alert.
+
+    Args:
+        store: where it is recorded.
+        plan: the plan in use; what was decided under older ones is in the records.
+        state: the alert.
+        now: names what mutes a route at this instant; without it that is left out.
 
     Returns:
         ``alert`` (what is known), ``incoming`` (the messages that changed it), ``tried`` (every node of the route tree
@@ -55,7 +64,7 @@ def explain(store: Store, plan: Plan, state: AlertState) -> dict[str, Any]:
         "alert": {
             "fingerprint": state.fingerprint, "labels": dict(state.labels), "annotations": dict(told.annotations),
             "status": "firing" if state.fires else "resolved", "start": told.start, "end": told.end,
-            "source": state.source, "heard": state.stamp,
+            "source": state.source, "heard": state.stamp, "quarantined": state.quarantined,
             "maxima": {
                 "firing.start": state.firing_start, "firing.seen": state.firing_seen,
                 "resolved.end": state.resolved_end, "resolved.seen": state.resolved_seen,
@@ -67,7 +76,23 @@ def explain(store: Store, plan: Plan, state: AlertState) -> dict[str, Any]:
              "reason": node.reason}
             for node in explain_match(plan.route, state.labels)
         ],
-        "groups": [_group(store, name, route, state.fingerprint) for name, route in groups.items()],
+        "groups": [
+            {**_group(store, name, route, state.fingerprint), **_intent(plan, name, route, routes, state, now)}
+            for name, route in groups.items()
+        ],
+    }  # fmt: skip
+
+
+def _intent(
+    plan: Plan, name: str, route: Mapping[str, Any], routes: Sequence[Route], state: AlertState, now: Instant | None
+) -> dict[str, Any]:
+    """Say what the plan in use means for a group: whom it would tell, and what keeps it quiet."""
+    receiver = plan.receivers.get(route["receiver"])
+    nodes = {group_id(node.id, group_key(node, group_labels(node, state.labels))): node for node in routes}
+    muted = muted_by(nodes[name], plan.time_intervals, now) if name in nodes and now is not None else ""
+    return {
+        "integrations": [each.id for each in receiver.integrations] if receiver else [],
+        "current": name in nodes, "muted": muted,
     }  # fmt: skip
 
 
@@ -81,11 +106,13 @@ def _group(store: Store, group: str, route: Mapping[str, Any], fingerprint: str)
     lanes = {lane["lane"] for record in flushes for lane in record["lanes"]}
     lanes |= {record["lane"] for record in records if record["kind"] != "flush"}
     key = Key(members_pk(group), fingerprint)
-    member = store.get([key]).get(key)
+    rows = store.get([key, rows_of.group_key(group)])
+    member, row = rows.get(key), rows.get(rows_of.group_key(group))
     return {
         "group": group, "receiver": route["receiver"], "line": route["line"],
         "group_key": flushes[-1]["group_key"] if flushes else "",
         "in_group": Member.read(member).alert.firing if member else None,
+        "flushed": bool(row.data.get("flushed")) if row else None, "next_flush": row.due_at if row else None,
         "flushes": flushes,
         "attempts": [record for record in records if record["kind"] != "flush"],
         "lanes": [_lane(row) for row in _lanes(store, sorted(lanes))],
