@@ -1,7 +1,8 @@
 # The platform: included by the Makefile. ENV is integration, staging or production; LAYERS limits what is deployed.
 ENV    ?=
 LAYERS ?=
-DEPLOY  = $(BIN)/python -m infra.tools.deploy
+# sam build needs the functions' own Python (sam.mk looks for it).
+DEPLOY  = $(if $(PYTHON313),PATH="$(dir $(PYTHON313)):$$PATH") $(BIN)/python -m infra.tools.deploy
 
 .PHONY: env-given
 env-given:

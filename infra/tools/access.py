@@ -33,7 +33,7 @@ class TableError(Exception):
 
 def read_table(path: Path = TABLE) -> Document:
     """Read the table and refuse one that names roles, namespaces or environments which it does not define."""
-    table = yaml.safe_load(path.read_text(encoding="utf-8"))
+    table: Document = yaml.safe_load(path.read_text(encoding="utf-8"))
     for name, persona in table["personas"].items():
         for role in [*persona.get("cluster", []), *(r for rs in persona.get("namespaces", {}).values() for r in rs)]:
             if role not in table["cluster_roles"] and role not in BUILT_IN_ROLES:

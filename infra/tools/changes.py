@@ -86,7 +86,7 @@ def collect(client: Any, change_set: str, part: str = "") -> Iterator[Change]:
 
 def _changed(detail: dict[str, Any]) -> str:
     target = detail.get("Target", {})
-    return target.get("Name") or target.get("Attribute", "?")
+    return str(target.get("Name") or target.get("Attribute", "?"))
 
 
 def ordered(changes: list[Change]) -> list[Change]:

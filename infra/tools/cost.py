@@ -7,6 +7,7 @@ savings plans, taxes and support; traffic and logs are assumed.
 import json
 import sys
 from dataclasses import dataclass
+from typing import Any
 
 from infra.tools import deploy, resolve
 
@@ -40,7 +41,7 @@ def lines(environment: str) -> list[Line]:
     root = deploy.INFRA / "cluster-infrastructure" / "template.yaml"
     resources = resolve.resolve(root, json.loads(path.read_text(encoding="utf-8"))).resources.values()
 
-    def of(resource_type: str) -> list[dict]:
+    def of(resource_type: str) -> list[dict[str, Any]]:
         return [each["Properties"] for each in resources if each["Type"] == resource_type]
 
     traffic, logs, balancers = ASSUMED[environment]

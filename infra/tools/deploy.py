@@ -62,15 +62,18 @@ def sam_cli() -> str:
     return found
 
 
+def _sam(verb: str, *arguments: str) -> None:
+    command = [sam_cli(), verb, *arguments, "--region", REGION]
+    if subprocess.run(command, check=False, stdout=subprocess.DEVNULL).returncode:  # noqa: S603 - our own words
+        raise DeployError(f"{' '.join(command)} failed; its reason stands above.")
+
+
 def package(layer: str, bucket: str, prefix: str) -> str:
     """Build a layer, upload its parts and code to the bucket, and return the template that points there."""
-    sam, built = sam_cli(), BUILD / layer
-    source = INFRA / layer / "template.yaml"
-    packaged = BUILD / f"{layer}.packaged.yaml"
-    subprocess.run([sam, "build", "-t", source, "-b", built, "--region", REGION], check=True, stdout=subprocess.DEVNULL)  # noqa: S603
-    place = ["--s3-bucket", bucket, "--s3-prefix", f"{prefix}/{layer}", "--region", REGION]
-    made = ["-t", built / "template.yaml", "--output-template-file", packaged]
-    subprocess.run([sam, "package", *made, *place], check=True, stdout=subprocess.DEVNULL)  # noqa: S603
+    built, packaged = BUILD / layer, BUILD / f"{layer}.packaged.yaml"
+    _sam("build", "-t", str(INFRA / layer / "template.yaml"), "-b", str(built))
+    place = ["--s3-bucket", bucket, "--s3-prefix", f"{prefix}/{layer}"]
+    _sam("package", "-t", str(built / "template.yaml"), "--output-template-file", str(packaged), *place)
     return packaged.read_text(encoding="utf-8")
 
 
@@ -89,7 +92,7 @@ def exists(client: Client, name: str) -> bool:
         if "does not exist" in error.response["Error"]["Message"]:
             return False
         raise
-    return stacks[0]["StackStatus"] != "REVIEW_IN_PROGRESS"
+    return bool(stacks[0]["StackStatus"] != "REVIEW_IN_PROGRESS")
 
 
 def create_change_set(client: Client, request: dict[str, Any], wait: Wait) -> str | None:
@@ -101,7 +104,7 @@ def create_change_set(client: Client, request: dict[str, Any], wait: Wait) -> st
     Raises:
         DeployError: CloudFormation refuses the template or its parameters; its reason is in the message.
     """
-    arn = client.create_change_set(**request)["Id"]
+    arn: str = client.create_change_set(**request)["Id"]
     for _ in range(PATIENCE_SECONDS // POLL_SECONDS):
         answer = client.describe_change_set(ChangeSetName=arn)
         if answer["Status"] == "CREATE_COMPLETE":
@@ -251,7 +254,7 @@ def main(arguments: list[str] | None = None) -> int:
                 deployment.plan(layer, template, options.role)
             else:
                 deployment.deploy(layer, template, options.role, replace=options.replace)
-    except (DeployError, ClientError, subprocess.CalledProcessError) as error:
+    except (DeployError, ClientError) as error:
         print(error, file=sys.stderr)
         deployment.report.append(f"**Stopped:** {error}\n")
         return 1

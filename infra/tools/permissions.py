@@ -33,7 +33,10 @@ SAM_TYPES = {
     "AWS::Serverless::LayerVersion": ["AWS::Lambda::LayerVersion"],
 }
 # Options that we do not use: flow logs to S3 or Firehose, private certificate authorities, Lattice, users and groups.
-UNUSED = re.compile(r"(acm-pca|firehose|s3|vpc-lattice|vpce):|iam:\w*(Group|User)Policy$", re.IGNORECASE)
+# The last is in Lambda's schema and no action of IAM's.
+UNUSED = re.compile(
+    r"(acm-pca|firehose|s3|vpc-lattice|vpce):|iam:\w*(Group|User)Policy$|lambda:AssociateRuntimeAlias$", re.IGNORECASE
+)
 # Called by Lambda's and CloudFormation's handlers in our name, or by EKS for a node group, and not in the schemas.
 UNLISTED = {
     "AWS::EC2::Subnet": ["ec2:DescribeAvailabilityZones"],

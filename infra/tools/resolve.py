@@ -139,7 +139,7 @@ class _Scope:
             return (all if function == "Fn::And" else any)(self.truth(each) for each in argument)
         if function == "Fn::Equals":
             left, right = (_text(self.value(side)) for side in argument)
-            return left == right
+            return bool(left == right)
         raise ResolveError(f"{self.path.name}: {function} is no condition that this resolver knows")
 
     def value(self, node: Any) -> Any:
@@ -181,7 +181,7 @@ class _Scope:
         declared = self.template.get("Parameters", {})
         if unknown := set(given) - set(declared):
             raise ResolveError(f"{self.path.name}: no parameters {', '.join(sorted(unknown))}")
-        values = {}
+        values: dict[str, Any] = {}
         for name, spec in declared.items():
             text = _text(given.get(name, spec.get("Default", _NOTHING)))
             if text is _NOTHING:
@@ -222,7 +222,7 @@ def _sub(scope: _Scope, argument: Any) -> str:
         if name in given:
             return str(given[name])
         known = name in scope.pseudo or name in scope.parameters or "." not in name
-        return _text(scope.ref(name) if known else scope.attribute(*name.split(".", 1)))
+        return str(_text(scope.ref(name) if known else scope.attribute(*name.split(".", 1))))
 
     return re.sub(r"\$\{([^}]+)\}", fill, template)
 

@@ -18,7 +18,7 @@ def _long_form(loader: _Loader, suffix: str, node: yaml.Node) -> dict[str, Any]:
         value = loader.construct_scalar(node)
     elif isinstance(node, yaml.SequenceNode):
         value = loader.construct_sequence(node, deep=True)
-    else:
+    elif isinstance(node, yaml.MappingNode):
         value = loader.construct_mapping(node, deep=True)
     if suffix == "GetAtt" and isinstance(value, str):
         value = value.split(".", 1)
@@ -35,7 +35,8 @@ _Loader.yaml_implicit_resolvers = {
 
 def parse(text: str) -> dict[str, Any]:
     """Return the template that the text is, its intrinsic functions in their long form."""
-    return yaml.load(text, Loader=_Loader)  # noqa: S506 - a SafeLoader with tags added
+    template: dict[str, Any] = yaml.load(text, Loader=_Loader)  # noqa: S506 - a SafeLoader with tags added
+    return template
 
 
 def load(path: Path) -> dict[str, Any]:

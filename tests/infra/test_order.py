@@ -119,3 +119,21 @@ def test_what_is_imported_is_exported(environment: str) -> None:
     releases = [given for _, given in found.of_type("Custom::HelmRelease")]
     assert releases
     assert {given["Cluster"] for given in releases} == {"<ControlPlane/Cluster>"}
+
+
+SERVICES = world.INFRA / "cluster-services/template.yaml"
+
+
+def test_the_load_balancer_controller_is_removed_last() -> None:
+    """Stacks are deleted the other way round: what is made after it is gone before it, and it can clean up after them."""
+    edges = order.graph(SERVICES)
+    resources = templates.load(SERVICES.parent / "releases.yaml")["Resources"]
+    releases = {name for name, resource in resources.items() if resource["Type"] == "Custom::HelmRelease"}
+    for name in releases - {"Rbac", "AwsLoadBalancerController"}:
+        assert order.comes_before(edges, "Releases/AwsLoadBalancerController", f"Releases/{name}"), name
+
+
+def test_custom_resources_come_after_their_definitions() -> None:
+    edges = order.graph(SERVICES)
+    assert order.comes_before(edges, "Releases/ExternalSecrets", "Releases/SecretStore")
+    assert order.comes_before(edges, "Releases/ArgoCd", "Releases/Bootstrap")

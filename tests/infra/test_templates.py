@@ -66,12 +66,22 @@ def sam() -> str:
     return found
 
 
-def run(*command: str | Path) -> subprocess.CompletedProcess[str]:
-    environment = os.environ | {
-        "SAM_CLI_TELEMETRY": "0",
-        "AWS_EC2_METADATA_DISABLED": "true",
-        "AWS_DEFAULT_REGION": "eu-west-1",
-    }
+def path_with_python() -> str | None:
+    """Return a PATH whose python3.13 runs: what stands on it may be a shim that only names versions."""
+    found = [Path(folder) / "python3.13" for folder in os.get_exec_path()]
+    found += sorted(Path.home().glob(".pyenv/versions/3.13*/bin/python3.13"))
+    for python in found:
+        if (
+            python.exists()
+            and subprocess.run([python, "-c", "import pip"], capture_output=True, check=False).returncode == 0
+        ):
+            return f"{python.parent}{os.pathsep}{os.environ['PATH']}"
+    return None
+
+
+def run(*command: str | Path, path: str | None = None) -> subprocess.CompletedProcess[str]:
+    quiet = {"SAM_CLI_TELEMETRY": "0", "AWS_EC2_METADATA_DISABLED": "true", "AWS_DEFAULT_REGION": "eu-west-1"}
+    environment = os.environ | quiet | ({"PATH": path} if path else {})
     return subprocess.run(command, capture_output=True, text=True, check=False, env=environment, cwd=ROOT)
 
 
@@ -83,9 +93,12 @@ def test_sam_validates(sam: str, path: Path) -> None:
 
 
 @pytest.mark.sam
-@pytest.mark.parametrize("path", [path for path in STACKS if "cluster-services" not in path.parts], ids=relative)
+@pytest.mark.parametrize("path", STACKS, ids=relative)
 def test_sam_builds(sam: str, path: Path, tmp_path: Path) -> None:
-    done = run(sam, "build", "-t", path, "-b", tmp_path / "build")
+    python = path_with_python()
+    if not python and "cluster-services" in path.parts:
+        pytest.skip("there is no python3.13 with pip, which its function is built with")
+    done = run(sam, "build", "-t", path, "-b", tmp_path / "build", path=python)
     assert done.returncode == 0, done.stdout + done.stderr
     built = templates.load(tmp_path / "build" / "template.yaml")
     for name, part in templates.nested(path).items():
