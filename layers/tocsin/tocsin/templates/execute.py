@@ -101,9 +101,7 @@ class Execution:
 
     def _walk(self, body: Body, dot: Value) -> None:
         for node in body.nodes:
-            self._steps += 1
-            if self._steps > MAX_STEPS:
-                raise self._error(f"the template does not come to an end within {MAX_STEPS} steps", node.pos)
+            self._step(node)
             if isinstance(node, Text):
                 self._write(node.text, node)
             elif isinstance(node, Action):
@@ -116,6 +114,11 @@ class Execution:
                 self._include(node, dot)
             else:
                 raise _Break if node.word == "break" else _Continue
+
+    def _step(self, node: Node) -> None:
+        self._steps += 1
+        if self._steps > MAX_STEPS:
+            raise self._error(f"the template does not come to an end within {MAX_STEPS} steps", node.pos)
 
     def _write(self, text: str, node: Node) -> None:
         self._parts.append(text)
@@ -151,7 +154,7 @@ class Execution:
         empty = True
         for index, element in self._iterate(node, value):
             empty = False
-            self._steps += 1
+            self._step(node)
             self._bind(node.pipe, index, element)
             try:
                 self._walk(node.body, element)

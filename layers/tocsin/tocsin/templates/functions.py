@@ -10,13 +10,13 @@ import binascii
 import math
 import re
 import urllib.parse
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 
 import re2
 
 from tocsin.model import SECOND, Instant
-from tocsin.templates import gojson, gotime
+from tocsin.templates import casing, gofmt, gojson, gotime
 from tocsin.templates.builtins import BUILTINS
 from tocsin.templates.civil import load_location
 from tocsin.templates.datavalues import StringSlice
@@ -48,7 +48,6 @@ _FLOAT = re.compile(
 )  # fmt: skip
 # unicode.IsSpace: https://pkg.go.dev/unicode#IsSpace
 _GO_BLANKS = "\t\n\v\f\r \x85\xa0\u1680\u2028\u2029\u202f\u205f\u3000" + "".join(map(chr, range(0x2000, 0x200B)))
-_WORD = re.compile(r"[^\W_]+(?:['\u2019.:\u00b7\u2027_](?=[^\W\d_])[^\W_]+|[\u0300-\u036f_]+[^\W_]*)*", re.UNICODE)
 
 
 @lru_cache(maxsize=512)
@@ -79,14 +78,24 @@ def _clean(text: str) -> str:
 def _replace(pattern: str, replacement: str, text: str) -> str:
     """Replace every match; ``$1``, ``${1}`` and ``${name}`` stand for groups, one that is not there for nothing."""
     regexp = _regexp(pattern)
-    text, parts, position, last = _clean(text), [], 0, -1
+    text, parts, position, last, size = _clean(text), [], 0, -1, 0
     for match in regexp.finditer(text):
         start, end = match.span()
         if start == end == last:  # an empty match right behind a match is none, as in Go
             continue
         parts += [text[position:start], _expand(replacement, match, regexp)]
+        size += len(parts[-1])
+        if size > gofmt.OUTPUT_LIMIT:
+            raise Failure(f"the text grows beyond {gofmt.OUTPUT_LIMIT} characters")
         position = last = end
     return "".join([*parts, text[position:]])
+
+
+def _join(glue: str, texts: Sequence[str] | None) -> str:
+    texts = texts or ()
+    if len(glue) * len(texts) + sum(map(len, texts)) > gofmt.OUTPUT_LIMIT:
+        raise Failure(f"the text grows beyond {gofmt.OUTPUT_LIMIT} characters")
+    return glue.join(texts)
 
 
 def _expand(replacement: str, match: Value, regexp: Value) -> str:
@@ -99,18 +108,6 @@ def _expand(replacement: str, match: Value, regexp: Value) -> str:
         return (match.group(name) or "") if name in regexp.groupindex else ""
 
     return _REFERENCE.sub(group, replacement)
-
-
-def _title(text: str) -> str:
-    """Write each word with a capital, the rest small; an apostrophe does not end a word."""
-    return _WORD.sub(lambda word: _titled(word[0]), text)
-
-
-def _titled(word: str) -> str:
-    for position, char in enumerate(word):
-        if char.isalpha():
-            return word[:position] + char.title() + word[position + 1 :].lower()
-    return word
 
 
 def _unescape(text: str) -> str:
@@ -206,11 +203,11 @@ def _dict(*values: Value) -> dict[str, Value]:
 
 FUNCTIONS: Mapping[str, Function] = {
     **BUILTINS,
-    "toUpper": Function((STRING,), lambda text: "".join(c.upper() if len(c.upper()) == 1 else c for c in text)),
-    "toLower": Function((STRING,), lambda text: "".join(c.lower() if len(c.lower()) == 1 else c for c in text)),
-    "title": Function((STRING,), _title),
+    "toUpper": Function((STRING,), casing.upper),
+    "toLower": Function((STRING,), casing.lower),
+    "title": Function((STRING,), casing.title),
     "trimSpace": Function((STRING,), lambda text: text.strip(_GO_BLANKS)),
-    "join": Function((STRING, STRINGS), lambda glue, texts: glue.join(texts or ())),
+    "join": Function((STRING, STRINGS), _join),
     "match": Function((STRING, STRING), _match),
     "safeHtml": Function((STRING,), Html),
     "safeUrl": Function((STRING,), Url),

@@ -13,6 +13,7 @@ from tocsin.templates.timevalues import Time, go_syntax
 from tocsin.templates.values import Failure, Number, Struct, Value, kind, stringer, type_name
 
 OUTPUT_LIMIT = 8 << 20  # characters one execution may write; Slack, PagerDuty and mail take far less
+PART_COST = 8  # what writing something costs beside its characters: a million brackets take their time
 _WIDTH_LIMIT = 1_000_000  # fmt's own (tooLarge)
 _DIRECTIVE = re.compile(
     r"%([#0+\- ]*)(\[[^\]]*\]?)?(\*|\d+)?(?:(\.)(\[[^\]]*\]?)?(\*|\d+)?)?(\[[^\]]*\]?)?(.)?", re.DOTALL
@@ -68,7 +69,7 @@ class Printer:
             Failure: it has become too much.
         """
         self._parts.append(text)
-        self._size += len(text)
+        self._size += len(text) + PART_COST
         if self._size > OUTPUT_LIMIT:
             raise Failure(f"the text grows beyond {OUTPUT_LIMIT} characters")
 
@@ -115,27 +116,28 @@ class Printer:
         if shape == "string":
             self._string(value, value, verb, flags)
         elif shape == "bool":
-            self._plain(value, flags.pad("true" if value else "false") if verb in "tv" else None, verb)
+            self._plain(value, flags.pad("true" if value else "false") if verb in "tv" else None, verb, flags)
         elif shape in {"int", "uint"}:
             self._integer(value, verb, flags)
         elif shape == "float":
-            self._plain(value, float_text(value, verb, flags) if verb in "vgGeEfFxX" else None, verb)
+            self._plain(value, float_text(value, verb, flags) if verb in "vgGeEfFxXb" else None, verb, flags)
         elif shape == "complex":
             self._complex(value, verb, flags)
         elif shape in {"slice", "map", "struct"} and verb != "p":
             self._composite(value, shape, verb, flags, depth, erroring=erroring)
         else:
-            self._bad(value, verb)
+            self._bad(value, verb, flags)
 
-    def _plain(self, value: Value, text: str | None, verb: str) -> None:
+    def _plain(self, value: Value, text: str | None, verb: str, flags: Flags) -> None:
         if text is None:
-            self._bad(value, verb)
+            self._bad(value, verb, flags)
         else:
             self.write(text)
 
-    def _bad(self, value: Value, verb: str) -> None:
+    def _bad(self, value: Value, verb: str, flags: Flags) -> None:
+        """Complain of a verb that does not fit the value."""
         self.write(f"%!{verb}({type_name(value)}=")
-        self.print_value(value, "v", Flags(), erroring=True)
+        self.print_value(value, "v", flags, erroring=True)
         self.write(")")
 
     def _string(self, value: Value, text: str, verb: str, flags: Flags) -> None:
@@ -150,7 +152,7 @@ class Printer:
         elif verb in {"x", "X"}:
             self.write(hex_text(text, verb, flags))
         else:
-            self._bad(value, verb)
+            self._bad(value, verb, flags)
 
     def _integer(self, value: int, verb: str, flags: Flags) -> None:
         number = int(value)
@@ -165,11 +167,11 @@ class Printer:
         elif verb == "U":
             self.write(unicode_text(number, flags))
         else:
-            self._bad(value, verb)
+            self._bad(value, verb, flags)
 
     def _complex(self, value: complex, verb: str, flags: Flags) -> None:
         if verb not in "vgGeEfF":
-            self._bad(value, verb)
+            self._bad(value, verb, flags)
             return
         real = float_text(value.real, verb, flags)
         plus, flags.plus = flags.plus, True
@@ -221,7 +223,8 @@ class _Directives:
             if match is None:  # pragma: no cover - "%" alone matches
                 break
             position = match.end()
-            if any(int(digits) > _WIDTH_LIMIT for digits in match.group(3, 6) if digits and digits.isdigit()):
+            # fmt looks at a number before it takes the last digit in.
+            if any(int(digits[:-1] or 0) > _WIDTH_LIMIT for digits in match.group(3, 6) if digits and digits != "*"):
                 self.printer.write("%!(NOVERB)")
                 position = len(self.layout)
                 break

@@ -7,19 +7,20 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator
+import re
+from collections.abc import Sequence
+from decimal import Decimal
 
+from tocsin.templates.gofmt import OUTPUT_LIMIT, PART_COST
 from tocsin.templates.gonumbers import shortest
 from tocsin.templates.gotime import rfc3339nano
 from tocsin.templates.timevalues import Time, Zone
 from tocsin.templates.values import Failure, Struct, Value, kind
 
-_HTML_SAFE = {
-    "<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "\u2028": "\\u2028", "\u2029": "\\u2029", "\x7f": "\x7f",
-}  # fmt: skip
+_HTML_SAFE = {ord(char): f"\\u{ord(char):04x}" for char in "<>&\u2028\u2029"}
+_INVALID = re.compile("[\ud800-\udfff]")  # a byte that is no UTF-8
 _LARGE = 1e21  # from here on, and below 1e-6, floats have an exponent (ES6)
 _SMALL = 1e-6
-_LIMIT = 8 << 20
 # Go's names where they are not the field's with a small first letter (template.Data's json tags).
 _NAMES = {
     "ExternalURL": "externalURL",
@@ -35,59 +36,68 @@ def dumps(value: Value) -> str:
     Raises:
         Failure: the value has no JSON form, or is too large.
     """
-    parts: list[str] = []
-    size = 0
-    for part in _encode(value):
-        parts.append(part)
-        size += len(part)
-        if size > _LIMIT:
-            raise Failure(f"the JSON grows beyond {_LIMIT} characters")
-    return "".join(parts)
+    encoder = _Encoder()
+    encoder.encode(value)
+    return "".join(encoder.parts)
 
 
 def string(text: str) -> str:
     """Write a JSON string as Go does."""
-    text = "".join("\ufffd" if "\ud800" <= char <= "\udfff" else char for char in text)
     quoted = json.dumps(text, ensure_ascii=False)
-    return "".join(_HTML_SAFE.get(char, char) for char in quoted)
+    return _INVALID.sub(r"\\ufffd", quoted).translate(_HTML_SAFE)
 
 
-def _encode(value: Value) -> Iterator[str]:
-    shape = kind(value)
+class _Encoder:
+    """JSON in the making, bounded: a value can hold itself so often that writing it would never end."""
+
+    def __init__(self) -> None:
+        self.parts: list[str] = []
+        self._size = 0
+
+    def _write(self, text: str) -> None:
+        self.parts.append(text)
+        self._size += len(text) + PART_COST
+        if self._size > OUTPUT_LIMIT:
+            raise Failure(f"the JSON grows beyond {OUTPUT_LIMIT} characters")
+
+    def encode(self, value: Value) -> None:
+        shape = kind(value)
+        if isinstance(value, Time):
+            self._write(string(rfc3339nano(value.instant, value.location)))
+        elif isinstance(value, Zone):
+            self._write("{}")
+        elif shape in {"map", "struct"}:
+            self._object(_fields(value) if isinstance(value, Struct) else sorted(value.items()))
+        elif shape == "slice":
+            self._array(value)
+        else:
+            self._write(_scalar(value, shape))
+
+    def _object(self, fields: list[tuple[str, Value]]) -> None:
+        for number, (name, part) in enumerate(fields):
+            self._write(f"{',' if number else '{'}{string(name)}:")
+            self.encode(part)
+        self._write("}" if fields else "{}")
+
+    def _array(self, values: Sequence[Value]) -> None:
+        for number, part in enumerate(values):
+            self._write("," if number else "[")
+            self.encode(part)
+        self._write("]" if values else "[]")
+
+
+def _scalar(value: Value, shape: str) -> str:
     if shape == "invalid":
-        yield "null"
-    elif shape == "bool":
-        yield "true" if value else "false"
-    elif shape in {"int", "uint"}:
-        yield str(int(value))
-    elif shape == "float":
-        yield _float(value)
-    elif shape == "string":
-        yield string(value)
-    elif isinstance(value, Time):
-        yield string(rfc3339nano(value.instant, value.location))
-    elif isinstance(value, Zone):
-        yield "{}"
-    elif shape in {"map", "struct"}:
-        yield from _object(value)
-    elif shape == "slice":
-        yield "["
-        for number, part in enumerate(value):
-            if number:
-                yield ","
-            yield from _encode(part)
-        yield "]"
-    else:
-        raise Failure("json: unsupported type")
-
-
-def _object(value: Value) -> Iterator[str]:
-    fields = _fields(value) if isinstance(value, Struct) else sorted(value.items())
-    yield "{"
-    for number, (name, part) in enumerate(fields):
-        yield f"{',' if number else ''}{string(name)}:"
-        yield from _encode(part)
-    yield "}"
+        return "null"
+    if shape == "bool":
+        return "true" if value else "false"
+    if shape in {"int", "uint"}:
+        return str(int(value))
+    if shape == "float":
+        return _float(value)
+    if shape == "string":
+        return string(value)
+    raise Failure("json: unsupported type")
 
 
 def _fields(value: Struct) -> list[tuple[str, Value]]:
@@ -104,7 +114,5 @@ def _float(value: float) -> str:
     if value and not _SMALL <= abs(value) < _LARGE:
         mantissa, _, exponent = shortest(value).partition("e")
         return f"{mantissa}e{exponent[0]}{exponent[1:].lstrip('0')}"
-    written = repr(value)
-    if "e" in written:
-        written = f"{value:f}" if abs(value) >= 1 else f"{value:.30f}".rstrip("0")
-    return written.removesuffix(".0").rstrip(".")
+    written = format(Decimal(repr(value)), "f")
+    return written.removesuffix(".0")

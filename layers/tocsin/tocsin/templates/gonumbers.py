@@ -5,6 +5,7 @@ Source: https://pkg.go.dev/fmt and https://pkg.go.dev/strconv.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -14,6 +15,7 @@ _SHORTEST_EXPONENT = 6  # %g without a precision turns to exponents here (strcon
 _SIMPLE = {"\a": "\\a", "\b": "\\b", "\f": "\\f", "\n": "\\n", "\r": "\\r", "\t": "\\t", "\v": "\\v", "\\": "\\\\"}
 _BASES = {"d": 10, "v": 10, "b": 2, "o": 8, "O": 8, "x": 16, "X": 16}
 _FORMATS = {2: "b", 8: "o", 10: "d", 16: "x"}
+_MANTISSA = 53  # bits of a float64
 _LAST_RUNE = 0x10FFFF
 
 
@@ -89,6 +91,9 @@ def float_text(value: float, verb: str, flags: Flags) -> str:
             if precision is None
             else f"{value:.{precision}{'G' if verb == 'G' else 'g'}}"
         )
+    elif verb == "b":
+        fraction, exponent = math.frexp(value)
+        text = f"{int(fraction * 2**_MANTISSA)}p{exponent - _MANTISSA:+}"
     elif verb in "xX":
         text = _hex_float(value, precision)
         text = text.upper() if verb == "X" else text

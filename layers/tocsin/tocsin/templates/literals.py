@@ -82,6 +82,8 @@ def number(text: str) -> int | float | complex:
     if _HEX_FLOAT.fullmatch(text):
         return float.fromhex(plain)
     if _DECIMAL.fullmatch(text) and any(char.isdigit() for char in text):
+        if not any(char in "eE." for char in text):
+            raise OverflowError(f"{text} is no integer of Go's: a leading 0 begins an octal number")
         value = float(plain)
         if value in {float("inf"), float("-inf")}:
             raise OverflowError(f"{text} does not fit a float64")

@@ -283,8 +283,6 @@ class _Parser:
                 continue
             if token.text == "|" and token.kind == "mark":
                 self.next += 1
-                if self._skip_space().kind == "right":
-                    self._fail("missing value after |", token)
             elif token.kind != "right" and token.text != ")":
                 self._unexpected(token, "operand")
             break

@@ -6,6 +6,7 @@ https://pkg.go.dev/html/template.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
@@ -42,6 +43,7 @@ _REDUNDANT = frozenset(
         ("js string", "attribute"), ("js template", "attribute"), ("url escape", "url normalize"),
     }
 )  # fmt: skip
+_SCRIPT_TAG = re.compile(r"<(/?script|!--)", re.IGNORECASE)
 JOIN_ARGUMENTS = "_eval_args_"  # the function that stands for a predefined escaper called with arguments
 
 
@@ -233,6 +235,8 @@ def _kept(context: Context, reached: Context, text: str) -> str:
         kept = _stray(text[:end]) + text[end:]
     elif context.state in at.COMMENTS and context.delimiter == at.NO_DELIMITER:
         return _of_comment(context.state, text)
+    elif context.state in at.SCRIPT_LITERALS:
+        kept = _SCRIPT_TAG.sub(r"\\x3C\1", text)  # a browser would end or begin a script there
     else:
         kept = text
     if reached.state in at.COMMENTS and reached.state != context.state and reached.delimiter == at.NO_DELIMITER:

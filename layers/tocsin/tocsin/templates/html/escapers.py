@@ -76,7 +76,8 @@ def _attribute(value: Value) -> str:
 def _unquoted(value: Value) -> str:
     text, kind = content(value)
     text = strip_tags(text).translate(_UNQUOTED) if kind == Html.content else text.translate(_UNQUOTED_AND)
-    return _UNQUOTED_BAD.sub(lambda match: f"&#x{ord(match[0]):x};", text)
+    # Nothing at all would make the next attribute the value of this one.
+    return _UNQUOTED_BAD.sub(lambda match: f"&#x{ord(match[0]):x};", text) or FAILSAFE
 
 
 def _name(value: Value) -> str:
@@ -167,7 +168,7 @@ def _css_string(value: Value) -> str:
 
 def _css_value(value: Value) -> str:
     text = decode_css(content(value)[0])
-    identifier = re.sub(r"[^-_a-z0-9]", "", text.lower()).replace("-", "-")
+    identifier = re.sub(r"[^_a-z0-9]", "", text.lower())
     if _CSS_DANGEROUS.search(text) or any(word in identifier for word in _CSS_SCRIPT):
         return FAILSAFE
     return text
