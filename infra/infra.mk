@@ -9,19 +9,19 @@ env-given:
 	@case "$(ENV)" in integration|staging|production) ;; *) echo "Say which environment: ENV=integration, staging or production" >&2; exit 2;; esac
 
 .PHONY: deploy-platform
-deploy-platform: $(BIN)/.dev env-given ## show the change sets of ENV's layers and, once confirmed, execute them (LAYERS="cluster-access …", YES=1, REPLACE=1)
+deploy-platform: env-given $(BIN)/.dev $(SAM_VENV)/.ready ## show the change sets of ENV's layers and, once confirmed, execute them (LAYERS="cluster-access …", YES=1, REPLACE=1)
 	@$(DEPLOY) $(ENV) $(LAYERS) $(if $(YES),--yes) $(if $(REPLACE),--replace) $(if $(ROLE),--role $(ROLE))
 
 .PHONY: plan-platform
-plan-platform: $(BIN)/.dev env-given ## show what deploying ENV would change, and change nothing
+plan-platform: env-given $(BIN)/.dev $(SAM_VENV)/.ready ## show what deploying ENV would change, and change nothing
 	@$(DEPLOY) $(ENV) $(LAYERS) --plan $(if $(ROLE),--role $(ROLE)) $(if $(MARKDOWN),--markdown $(MARKDOWN))
 
 .PHONY: drift-platform
-drift-platform: $(BIN)/.dev env-given ## find what was changed by hand in ENV; fails when anything was
+drift-platform: env-given $(BIN)/.dev ## find what was changed by hand in ENV; fails when anything was
 	@$(BIN)/python -m infra.tools.drift $(ENV) $(if $(MARKDOWN),--markdown $(MARKDOWN))
 
 .PHONY: bootstrap-platform
-bootstrap-platform: $(BIN)/.dev env-given ## once in an account, by a person: the roles by which GitHub Actions deploys (needs the SAM CLI)
+bootstrap-platform: env-given $(BIN)/.dev $(SAM_VENV)/.ready ## once in an account, by a person: the roles by which GitHub Actions deploys (needs the SAM CLI)
 	@$(BIN)/python -m infra.tools.bootstrap $(ENV)
 
 .PHONY: render-platform

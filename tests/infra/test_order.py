@@ -125,8 +125,9 @@ SERVICES = world.INFRA / "cluster-services/template.yaml"
 
 
 def test_the_load_balancer_controller_is_removed_last() -> None:
-    """Stacks are deleted the other way round: what is made after it is gone before it, and it can clean up after them."""
+    """Stacks are deleted the other way round: what is made after it is gone before it, and it cleans up after them."""
     edges = order.graph(SERVICES)
+    resources = templates.load(SERVICES.parent / "releases.yaml")["Resources"]
     resources = templates.load(SERVICES.parent / "releases.yaml")["Resources"]
     releases = {name for name, resource in resources.items() if resource["Type"] == "Custom::HelmRelease"}
     for name in releases - {"Rbac", "AwsLoadBalancerController"}:
