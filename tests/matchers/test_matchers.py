@@ -6,7 +6,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tocsin.errors import MatcherError
-from tocsin.matchers import Matcher, parse_matcher, parse_matchers, print_matchers, quote, sort_matchers
+from tocsin.matchers import (
+    Matcher,
+    compile_anchored,
+    parse_matcher,
+    parse_matchers,
+    print_matchers,
+    quote,
+    sort_matchers,
+)
 from tocsin.matchers.quoting import unquote
 
 
@@ -190,3 +198,29 @@ def test_a_go_string_reads_as_what_was_quoted(text: str) -> None:
 )
 def test_text_is_quoted_as_go_does(text: str, quoted: str) -> None:
     assert quote(text) == quoted
+
+
+PATTERNS = st.text(st.sampled_from("ab|^$(?:).x -_\u00e9\u212a"), max_size=12)
+
+
+@settings(deadline=None)
+@given(PATTERNS, st.sampled_from(["", "a", "b", "ab", "x", "\u00e9", "K", "k", "a|b", "^a$", " "]))
+def test_comparing_literals_answers_as_the_regexp_would(pattern: str, value: str) -> None:
+    matcher = Matcher("n", "=~", pattern)
+    if matcher.literals is not None:
+        assert matcher.matches({"n": value}) is (compile_anchored(pattern).search(value) is not None)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "literals"),
+    [
+        ("a|b-c", {"a", "b-c"}),
+        ("^(?:a|b)$", {"a", "b"}),
+        ("", {""}),
+        ("a.b", None),
+        ("a|(b)", None),
+        ("^(?:a)|(?:b)$", None),
+    ],
+)
+def test_a_regexp_of_plain_alternatives_is_known_for_one(pattern: str, literals: set[str] | None) -> None:
+    assert Matcher("n", "=~", pattern).literals == literals

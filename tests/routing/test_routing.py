@@ -3,8 +3,11 @@ from __future__ import annotations
 import hashlib
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from tocsin.config.plan import Route
-from tocsin.matchers import parse_matchers, print_matchers
+from tocsin.matchers import Matcher, parse_matchers, print_matchers
+from tocsin.model import Labels
 from tocsin.routing import dedup_key, explain_match, group_key, group_labels, match, walk
 
 
@@ -126,3 +129,60 @@ def test_a_dedup_key_is_the_lowercase_sha256_of_the_group_key() -> None:
     key = '{}/{a="\u00e9"}:{b="c"}'
     assert dedup_key(key) == hashlib.sha256(key.encode()).hexdigest()
     assert len(dedup_key("")) == 64
+
+
+def naive(route: Route, labels: dict[str, str]) -> list[str]:
+    """The rule as the documentation words it: recursive, asking every child."""
+    if not all(matcher.matches(labels) for matcher in route.matchers):
+        return []
+    found: list[str] = []
+    for child in route.routes:
+        below = naive(child, labels)
+        found += below
+        if below and not child.continue_:
+            break
+    return found or [route.receiver]
+
+
+PARTS = (
+    "a=x",
+    "a=y",
+    'a=""',
+    "a!=x",
+    "a=~x|y",
+    'a=~"x|"',
+    "a=~x.*",
+    "b=x",
+    "b=~x|z",
+    "b!~x|z",
+    "b=~.+",
+    'b=~"^(?:x|y)$"',
+)
+WIDE_TREES = st.lists(
+    st.tuples(st.lists(st.sampled_from(PARTS), max_size=3), st.booleans()), min_size=16, max_size=30
+).map(
+    lambda children: node(
+        "root", "", *(node(f"{place}", ",".join(parts), continue_=on) for place, (parts, on) in enumerate(children))
+    )
+)
+VALUES = st.sampled_from(["x", "y", "z", "xx", ""])
+
+
+@settings(deadline=None)
+@given(WIDE_TREES, st.dictionaries(st.sampled_from("ab"), VALUES))
+def test_wide_trees_match_as_if_every_child_were_asked(tree: Route, labels: dict[str, str]) -> None:
+    assert [route.receiver for route in match(tree, labels)] == naive(tree, labels)
+
+
+def test_only_children_that_can_match_are_asked() -> None:
+    asked: list[str] = []
+
+    class Counted(Matcher):
+        def matches(self, labels: Labels) -> bool:
+            asked.append(self.value)
+            return super().matches(labels)
+
+    children = [Route(id=f"{n}", key="", receiver=f"{n}", matchers=(Counted("a", "=", f"{n}"),)) for n in range(1_000)]
+    tree = Route(id="root", key="", receiver="root", routes=tuple(children))
+    assert [route.receiver for route in match(tree, {"a": "700"})] == ["700"]
+    assert asked == ["700"]

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tocsin.matchers import Matcher, quote
+from tocsin.routing.index import index_of
 
 if TYPE_CHECKING:
     from tocsin.config.plan import Route
@@ -58,12 +59,13 @@ def match(route: Route, labels: Labels) -> tuple[Route, ...]:
     if not _fulfils(route, labels):
         return ()
     found: list[Route] = []
-    open_nodes: list[tuple[Route, Iterator[Route], int]] = [(route, iter(route.routes), 0)]
+    index = index_of(route)
+    open_nodes: list[tuple[Route, Iterator[Route], int]] = [(route, iter(index.children(route, labels)), 0)]
     while open_nodes:
         node, children, before = open_nodes[-1]
         for child in children:
             if _fulfils(child, labels):
-                open_nodes.append((child, iter(child.routes), len(found)))
+                open_nodes.append((child, iter(index.children(child, labels)), len(found)))
                 break
         else:
             open_nodes.pop()
