@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
 from tocsin.channels.failures import network_failure
-from tocsin.channels.http_config import tls_context
+from tocsin.channels.tls import tls_context
 from tocsin.channels.wire import secrets_of, spoken
 from tocsin.model import MINUTE
 from tocsin.ports import Outcome, Permanent, Retry, Sent, Throttled

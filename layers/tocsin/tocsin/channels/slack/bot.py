@@ -10,8 +10,9 @@ from slack_sdk import WebClient
 from slack_sdk.errors import SlackApiError, SlackClientError
 
 from tocsin.channels.failures import network_failure
-from tocsin.channels.http_config import SILENT, headers, proxy_for, tls_context
+from tocsin.channels.http_config import SILENT, headers
 from tocsin.channels.slack.errors import RENDERING, UPDATE_IMPOSSIBLE, judge
+from tocsin.channels.tls import proxy_for, tls_context
 from tocsin.ports import Attempt, Outcome, Permanent, Sent
 
 METADATA_TYPE = "tocsin_delivery"

@@ -11,8 +11,9 @@ from slack_sdk.errors import SlackClientError
 from slack_sdk.webhook import WebhookClient, WebhookResponse
 
 from tocsin.channels.failures import network_failure
-from tocsin.channels.http_config import SILENT, headers, proxy_for, tls_context
+from tocsin.channels.http_config import SILENT, headers
 from tocsin.channels.slack.errors import RENDERING, SUCCESS, judge
+from tocsin.channels.tls import proxy_for, tls_context
 from tocsin.ports import Outcome, Permanent, Sent
 
 
