@@ -1,0 +1,1 @@
+"""Measurements beside Debian's Alertmanager, in one run, as ratios (``make bench``)."""
