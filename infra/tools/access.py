@@ -278,7 +278,7 @@ _Plain.add_representer(str, _as_block)
 
 
 def _dump(*documents: Document) -> str:
-    return NOTICE + yaml.dump_all(documents, Dumper=_Plain, sort_keys=False, width=140)
+    return NOTICE + yaml.dump_all(documents, Dumper=_Plain, sort_keys=False, width=140, default_flow_style=None)
 
 
 def main(arguments: list[str] | None = None) -> int:
