@@ -1,4 +1,4 @@
-"""Templates nobody wrote: random ones, rendered by amtool and by us. The seeds are fixed, so a failure can be repeated."""
+"""Templates nobody wrote: random ones, rendered by amtool and by us. The seeds are fixed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a set of templates is: defaults, users' texts, strings of the config; and what it says when something is wrong."""
+"""What a set of templates is: defaults, users' texts, strings of the config; and what it says of mistakes."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def test_every_text_that_does_not_parse_is_told_with_its_place() -> None:
 
 
 def test_a_text_without_a_name_is_called_by_its_number() -> None:
-    with pytest.raises(TemplateError, match=r"^template text 2:1:4: "):
+    with pytest.raises(TemplateError, match=r"^template text 2:1:6: "):
         TemplateSet(["", "{{ 1 + 1 }}"])
 
 
@@ -108,7 +108,7 @@ def test_check_sees_a_page_that_cannot_be_escaped() -> None:
 FAILS = {
     "{{ .Nope }}": "1:4: the template cannot be rendered: can't evaluate field Nope in type template.Data",
     "\n{{ index .Alerts 3 }}": "2:4: the template cannot be rendered: error calling index: index out of range: 3",
-    '{{ template "boom" . }}': "mine.tmpl:2:5: template 'boom' cannot be rendered: error calling match: ",
+    '{{ template "boom" . }}': "mine.tmpl:2:4: template 'boom' cannot be rendered: error calling match: ",
     "{{ toUpper 1 }}": "1:12: the template cannot be rendered: expected string; found 1",
     "{{ $x := 1 }}{{ toUpper $x }}": "wrong type for value; expected string; got int",
     "{{ nil }}": "nil is not a command",

@@ -58,7 +58,7 @@ def _regexp(pattern: str) -> Value:
     try:
         return re2.compile(pattern, options)
     except re2.error as error:
-        raise Failure(f"error parsing regexp: {_sentence(error)}: `{pattern}`") from error
+        raise Failure(f"error parsing regexp: {_sentence(error)}") from error
 
 
 def _sentence(error: Exception) -> str:
