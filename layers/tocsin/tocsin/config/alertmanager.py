@@ -64,6 +64,10 @@ def read_alertmanager(root: Node, channels: Channels, shop: Workshop) -> Alertma
     for key in ("mute_time_intervals", "time_intervals"):
         _read_intervals(known.get(key), key, read.time_intervals, shop)
     read.inhibit_rules = tuple(_inhibit_rules(known.get("inhibit_rules"), shop))
+    if read.inhibit_rules:
+        findings.warning(
+            known["inhibit_rules"], "inhibit_rules are checked but not yet asked: inhibited alerts are told"
+        )
     if "route" not in known:
         if root.is_mapping:
             findings.error(None, "no route provided in config: add route with a receiver")
