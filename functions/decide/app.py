@@ -4,6 +4,7 @@ import os
 from functools import cache
 from typing import Any
 
+from tocsin.bootstrap.aws.deployment import on_lambda
 from tocsin.bootstrap.aws.telemetry import LambdaTelemetry
 from tocsin.bootstrap.aws.worker import Stages, stages
 
@@ -13,6 +14,10 @@ telemetry = LambdaTelemetry()
 @cache
 def stage() -> Stages:
     return stages(os.environ, telemetry)
+
+
+if on_lambda(os.environ):
+    stage()
 
 
 @telemetry.invocation

@@ -5,6 +5,7 @@ from functools import cache
 from typing import Any
 
 from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, process_partial_response
+from tocsin.bootstrap.aws.deployment import on_lambda
 from tocsin.bootstrap.aws.telemetry import LambdaTelemetry
 from tocsin.bootstrap.aws.worker import Stages, stages
 
@@ -15,6 +16,10 @@ processor = BatchProcessor(event_type=EventType.SQS, raise_on_entire_batch_failu
 @cache
 def stage() -> Stages:
     return stages(os.environ, telemetry)
+
+
+if on_lambda(os.environ):
+    stage()
 
 
 @telemetry.invocation

@@ -4,6 +4,7 @@ import os
 from functools import cache
 from typing import Any
 
+from tocsin.bootstrap.aws.deployment import on_lambda
 from tocsin.bootstrap.aws.receive import Receiver, receive
 from tocsin.bootstrap.aws.records import request
 from tocsin.bootstrap.aws.telemetry import LambdaTelemetry
@@ -14,6 +15,10 @@ telemetry = LambdaTelemetry()
 @cache
 def stage() -> Receiver:
     return receive(os.environ, telemetry)
+
+
+if on_lambda(os.environ):
+    stage()
 
 
 @telemetry.invocation

@@ -31,6 +31,14 @@ def is_embedded(environ: Mapping[str, str]) -> bool:
     return environ.get("TOCSIN_ENGINE") == EMBEDDED
 
 
+def on_lambda(environ: Mapping[str, str]) -> bool:
+    """Whether this is a Lambda environment, where what is done at import is done with a whole CPU, whatever the memory.
+
+    Source: https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html#configuration-envvars-runtime
+    """
+    return "AWS_LAMBDA_RUNTIME_API" in environ
+
+
 def deployment(environ: Mapping[str, str]) -> Deployment:
     """Read the environment.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Protocol
 
-from tocsin.bootstrap import Ports, compose
+from tocsin.bootstrap import Ports, compose, one_channel
 from tocsin.bootstrap.aws.builtin import builtin_plan
 from tocsin.bootstrap.aws.deployment import Deployment, deployment, is_embedded, queue_of
 from tocsin.bootstrap.aws.records import received
@@ -75,4 +75,6 @@ def stages(environ: Mapping[str, str], telemetry: Telemetry) -> Stages:
         from tocsin.bootstrap.aws.embedded import Embedded  # noqa: PLC0415 (SQLite is nothing that AWS needs)
 
         return Embedded(telemetry)
+    if channel := environ.get("TOCSIN_CHANNEL"):
+        one_channel(channel)  # its SDK is imported now, not while somebody waits for the first page
     return OnAws(deployment(environ), telemetry)
