@@ -96,6 +96,9 @@ def _order(problem: Problem) -> tuple[str, str, int, int]:
 def _open(path: Path) -> tuple[_File, _File | None]:
     """Find both files from either of them."""
     first = _read(path)
+    if first.root is not None and _has(first.root, "kind") and _has(first.root, "apiVersion"):
+        sentence = "this is a Kubernetes object, which is not read yet: write its routes as an alertmanager.yml"
+        raise ConfigError(Problem(sentence, str(path), first.root.line, first.root.column))
     if first.root is None or _has(first.root, "route") or not _is_beside(first.root, path):
         beside = path.parent / BESIDE
         return first, _read(beside) if beside != path and beside.is_file() else None
