@@ -27,8 +27,9 @@ CLOUDFORMATION, ARGO = "cloudformation", "argocd"
 FIRST_PARTY = "first-party"
 # What one invocation of 900 s has for helm, less the time to roll back: functions/helm_release, deadline.py.
 LONGEST_TIMEOUT = 600
-# A little more than the function's own timeout; CloudFormation's default is an hour.
-SERVICE_TIMEOUT = 960
+# How long CloudFormation waits for an answer; its own default is an hour. A crash within the first 600 s is tried once
+# more, a minute later, for 900 s (function.yaml, EventInvokeConfig).
+SERVICE_TIMEOUT = 600 + 60 + 900
 
 # The facts of a cluster that values may name as ${Name}, each a parameter of the rendered template. Those that are no
 # text keep their type: a chart that wants a number must get one.

@@ -117,6 +117,34 @@ def test_killed_in_the_middle_and_recovered_by_the_next_run(
     assert function.config() == {"greeting": "after the kill"}
 
 
+def test_a_rolling_back_that_was_killed_is_rolled_back_by_the_next_run(function: Function) -> None:
+    """The release before does not become ready either: a node is gone, an image was deleted."""
+    function("Create", {"greeting": "hello"})
+    function.cluster.store.hanging |= {"never-ready", "hello"}
+    slow = Reserves(helm=1, terminate=57, kill=53)
+    failed = function("Update", HANG, Timeout="50", seconds=60, reserves=slow)
+    assert failed["Status"] == "FAILED"
+    assert function.revisions()[-1][1] == "pending-rollback"
+
+    again = function("Update", {"greeting": "after the kill"})
+    assert again["Status"] == "SUCCESS"
+    assert again["Data"]["Recovered"].startswith("pending-rollback: rolled back to revision")
+    assert function.config() == {"greeting": "after the kill"}
+
+
+def test_a_removal_that_was_killed_is_finished_before_the_next_installation(function: Function) -> None:
+    function("Create", {"greeting": "hello"})
+    function.cluster.store.stuck.add("greeter")
+    failed = function("Delete", seconds=60, reserves=KILLED)
+    assert failed["Status"] == "FAILED"
+    assert function.revisions()[-1][1] == "uninstalling"
+    function.cluster.store.stuck.clear()
+
+    again = function("Create", {"greeting": "anew"})
+    assert (again["Status"], again["Data"]["Recovered"]) == ("SUCCESS", "uninstalling: uninstalled")
+    assert function.config() == {"greeting": "anew"}
+
+
 def test_a_killed_installation_can_be_deleted(function: Function) -> None:
     """CloudFormation deletes what it could not create."""
     function.cluster.store.hanging.add("never-ready")
