@@ -25,12 +25,18 @@ WRITES = {
         '"generatorURL":"http://p/2","fingerprint":"cc"}'
     ),
     '{{ toJson (slice "é" 0 1) }}': '"\\ufffd"',
-    '{{ list 1 "a" nil }} {{ list }} {{ len (list 1 2) }} {{ printf "%T" (list 1) }}': "[1 a <nil>] [] 2 []interface {}",
+    '{{ list 1 "a" nil }} {{ list }} {{ len (list 1 2) }} {{ printf "%T" (list 1) }}': (
+        "[1 a <nil>] [] 2 []interface {}"
+    ),
     '{{ append (list 1) 2 "x" }} {{ append nil 1 }}': "[1 2 x] [1]",
     '{{ $l := list "a" }}{{ $m := append $l "b" }}{{ $l }} {{ $m }}': "[a] [a b]",
-    '{{ (dict "a" 1 "b" "x").b }} {{ index (dict "a" 1) "a" }} {{ dict }} {{ (dict "a" 1).zz }}': "x 1 map[] <no value>",
+    '{{ (dict "a" 1 "b" "x").b }} {{ index (dict "a" 1) "a" }} {{ dict }} {{ (dict "a" 1).zz }}': (
+        "x 1 map[] <no value>"
+    ),
     '{{ range $k, $v := dict "b" 2 "a" 1 }}{{ $k }}{{ $v }}{{ end }}': "a1b2",
-    '{{ base64encode "a?>~é" }} {{ base64decode "YT8-fsOp" }} {{ base64encode "" }}|{{ base64decode "" }}': "YT8-fsOp a?>~é |",
+    '{{ base64encode "a?>~é" }} {{ base64decode "YT8-fsOp" }} {{ base64encode "" }}|{{ base64decode "" }}': (
+        "YT8-fsOp a?>~é |"
+    ),
     '{{ urlUnescape "a%20b+c%2F" }} {{ safeUrl "javascript:x" }} {{ printf "%T" (safeUrl "a") }}': (
         "a b c/ javascript:x template.URL"
     ),
@@ -41,7 +47,9 @@ WRITES = {
     '{{ toDate "2006-01-02" "2026-03-04" }}': "2026-03-04 00:00:00 +0000 UTC",
     '{{ (toDate "2006-01-02" "nonsense").IsZero }}': "true",
     '{{ mustToDate "Jan _2 2006 3:04PM" "Mar  4 2026 5:06PM" }}': "2026-03-04 17:06:00 +0000 UTC",
-    '{{ (mustToDate "2006-01-02T15:04:05Z07:00" "2026-03-04T05:06:07.25+02:00").UTC }}': "2026-03-04 03:06:07.25 +0000 UTC",
+    '{{ (mustToDate "2006-01-02T15:04:05Z07:00" "2026-03-04T05:06:07.25+02:00").UTC }}': (
+        "2026-03-04 03:06:07.25 +0000 UTC"
+    ),
     "{{ .RouteLabels }}{{ .NotificationReason }}|": "|",
     '{{ printf "%v" . | len | lt 100 }}': "true",
 }

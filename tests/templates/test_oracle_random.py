@@ -21,6 +21,8 @@ LISTS = [".Alerts", ".Alerts.Firing", ".CommonLabels.Values", ".CommonLabels.Sor
 PLAIN_LISTS = LISTS[2:]
 MAPS = [".CommonLabels", ".GroupLabels", ".CommonAnnotations", "(index .Alerts 0).Labels"]
 TIMES = ["(index .Alerts 0).StartsAt", "(index .Alerts 1).StartsAt", "(index .Alerts 0).EndsAt"]
+PATTERNS = ["a*", "[ao]", "(.)(o)", "^", ""]
+PARTS = ["Unix", "Year", "Day", "Month", "Weekday", "YearDay", "Hour"]
 VERBS = [
     "%v",
     "%s",
@@ -68,7 +70,7 @@ class Author:
             f"(slice {inner} {self.pick(['0', '1', '2', '3'])})",
             f"(index {self.pick(MAPS)} {inner})",
             f'(join "," {self.pick(LISTS)})',
-            f'(reReplaceAll "{self.pick(["a*", "[ao]", "(.)(o)", "^", ""])}" "{self.pick(["<$1>", "", "${2}x"])}" {inner})',
+            f'(reReplaceAll "{self.pick(PATTERNS)}" "{self.pick(["<$1>", "", "${2}x"])}" {inner})',
             f"(urlquery {inner})",
             f"(html {inner})",
             f"(js {inner})",
@@ -78,9 +80,7 @@ class Author:
         options = [*NUMBERS, "$n"]
         if depth:
             options += [f"(len {self.pick(LISTS, MAPS)})", f"(len {self.text(depth - 1)})", f"(index {self.text(0)} 0)"]
-            options += [
-                f"{self.pick(TIMES)}.{self.pick(['Unix', 'Year', 'Day', 'Month', 'Weekday', 'YearDay', 'Hour'])}"
-            ]
+            options += [f"{self.pick(TIMES)}.{self.pick(PARTS)}"]
         return self.pick(options)
 
     def plain(self, depth: int) -> str:

@@ -33,6 +33,16 @@ def test_a_string_may_define_templates_of_its_own_without_leaving_them_behind() 
         assert render(own, Data(), 0) == "own", "the second run is the first"
 
 
+def test_a_page_that_failed_fails_the_same_way_again_and_harms_no_other() -> None:
+    templates = TemplateSet(
+        ['{{ define "open" }}<a href="{{ end }}{{ define "bad" }}<p {{ template "nope" }}{{ end }}']
+    )
+    for _ in range(2):
+        with pytest.raises(TemplateError, match=r'template text 1:1:\d+: template .bad. .* no such template "nope"'):
+            templates.html('{{ template "open" }}{{ template "bad" }}', Data(), 0)
+    assert templates.html('{{ template "open" }}{{ .Status }}">', Data(status="a b"), 0) == '<a href="a%20b">'
+
+
 def test_a_named_text_is_a_template_too() -> None:
     templates = TemplateSet(["<{{ .Status }}>"], ["conf/templates/my.tmpl"])
     assert templates.text('{{ template "my.tmpl" . }}', Data(status="firing"), 0) == "<firing>"
@@ -78,7 +88,9 @@ WRONG = {
     "{{ 1 == 1 }}": "1:6: unexpected '=' in operand",
     '{{ if 1 }}{{ define "x" }}{{ end }}{{ end }}': "1:14: a define cannot stand within another block",
     '{{ template "nope" . }}': "1:4: template 'nope' is not defined",
-    '{{ define "a" }}{{ if 1 }}{{ template "b" }}{{ end }}{{ end }}{{ template "a" }}': "1:30: template 'b' is not defined",
+    '{{ define "a" }}{{ if 1 }}{{ template "b" }}{{ end }}{{ end }}{{ template "a" }}': (
+        "1:30: template 'b' is not defined"
+    ),
     "{{" + "(" * 80 + "1" + ")" * 80 + "}}": "1:63: parentheses are nested deeper than 60 levels",
     "{{ if 1 }}" * 70 + "{{ end }}" * 70: "1:604: blocks are nested deeper than 60 levels",
 }

@@ -139,8 +139,11 @@ def test_layouts_read(layout: str, text: str, instant: str) -> None:
 
 @pytest.mark.parametrize(
     ("layout", "text"),
-    [("2006", "26"), ("Jan", "Foo"), ("15:04", "25:00"), ("2006-01-02", "2026-01-02T"), ("x2006", "y2006"), ("MST", "é"),
-     ("2006-002", "2025-366"), ("a b", "a-b"), (".000", ".12")],
+    [
+     ("2006", "26"), ("Jan", "Foo"), ("15:04", "25:00"), ("2006-01-02", "2026-01-02T"), ("x2006", "y2006"),
+     ("MST", "é"),
+     ("2006-002", "2025-366"), ("a b", "a-b"), (".000", ".12"),
+    ],
 )  # fmt: skip
 def test_layouts_refuse(layout: str, text: str) -> None:
     with pytest.raises(ValueError, match="does not follow the layout"):

@@ -73,7 +73,13 @@ class Escaper:
             ExecutionError: some value stands where it cannot be escaped safely.
         """
         self._template, self._loops = template, []
-        context, body = self._body(Context(), template.body)
+        known = dict(self._reached), dict(self.rewritten), set(self._called)
+        try:
+            context, body = self._body(Context(), template.body)
+        except ExecutionError:
+            # What was begun is not to be taken for done the next time.
+            self._reached, self.rewritten, self._called = known
+            raise
         if context.state not in {at.TEXT, at.DEAD}:
             raise ExecutionError(f"ends in a non-text context: {context}", template, 0)
         return replace(template, body=body)
