@@ -92,34 +92,19 @@ class Running:
         raise AssertionError(f"the demo ended before it said {text!r}:\n{self.account}")
 
 
-@pytest.fixture(scope="module")
-def begun(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Running, Running]]:
-    """Two demos side by side, to wait but once: one that is kept, one with ``--once``."""
-    where = tmp_path_factory.mktemp("elsewhere")
-    started = [
-        Running(
-            subprocess.Popen(
-                [*TOCSIN, "demo", *flags], cwd=where, text=True, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE, env={**os.environ, "PYTHONUNBUFFERED": "1"},
-            ),
-            "",
-        )
-        for flags in ([], ["--once"])
-    ]  # fmt: skip
+@pytest.fixture
+def begun(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Running]:
+    """A demo with the flags that the test's parameter names."""
+    process = subprocess.Popen(
+        [*TOCSIN, "demo", *request.param], cwd=tmp_path, text=True, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE, env={**os.environ, "PYTHONUNBUFFERED": "1"},
+    )  # fmt: skip
     try:
-        yield started[0], started[1]
+        yield Running(process, "")
     finally:
-        for each in started:
-            if each.process.poll() is None:
-                each.process.kill()
-            each.process.communicate()
-
-
-@pytest.fixture(scope="module")
-def kept(begun: tuple[Running, Running]) -> Running:
-    """The demo that is kept, once it has told its story."""
-    begun[0].read_until("Ctrl-C ends the demo")
-    return begun[0]
+        if process.poll() is None:
+            process.kill()
+        process.communicate()
 
 
 SEEN = [
@@ -144,45 +129,37 @@ SEEN = [
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("pattern", "sentence"), SEEN, ids=[sentence for _, sentence in SEEN])
-def test_the_account_tells_everything(kept, pattern, sentence):
-    assert re.search(pattern, kept.account), f"{sentence}:\n{kept.account}"
-
-
-@pytest.mark.slow
-def test_once_exits_0_and_keeps_the_log_and_colours_out_of_the_account(begun):
-    told, noise = begun[1].process.communicate(timeout=PATIENCE)
-    assert begun[1].process.returncode == 0, told + noise
-    assert noise == ""
+@pytest.mark.parametrize("begun", [["--once"]], indirect=True)
+def test_once_tells_everything_exits_0_and_keeps_log_and_colours_out_of_the_account(begun):
+    told, noise = begun.process.communicate(timeout=PATIENCE)
+    assert (begun.process.returncode, noise) == (0, ""), told
+    assert [sentence for pattern, sentence in SEEN if not re.search(pattern, told)] == [], told
     assert "Everybody was told, nobody twice." in told
     assert "level=" not in told
     assert "\x1b" not in told
 
 
 @pytest.mark.slow
-def test_the_commands_that_it_offers_work_against_the_running_demo(kept, capsys, monkeypatch):
-    query = argparse.Namespace(query=["alertname=KubePodCrashLooping"], url=kept.url, table="", output="simple")
+@pytest.mark.parametrize("begun", [[]], indirect=True)
+def test_the_demo_stays_for_the_commands_that_it_offers_until_ctrl_c(begun, capsys):
+    begun.read_until("Ctrl-C ends the demo")
+    query = argparse.Namespace(query=["alertname=KubePodCrashLooping"], url=begun.url, table="", output="simple")
     assert explain.run(query) == 0
     assert "all alerts resolved" in capsys.readouterr().out
-    offered = re.search(r"curl -d '(.*)'", kept.account)
+    offered = re.search(r"curl -d '(.*)'", begun.account)
     assert offered
     headers = setting.headers(bearer=True)
-    answer = httpx.post(f"{kept.url}/webhooks/alertmanager", json=json.loads(offered[1]), headers=headers)
+    answer = httpx.post(f"{begun.url}/webhooks/alertmanager", json=json.loads(offered[1]), headers=headers)
     assert answer.status_code == 202
-    kept.read_until("incident 4 opened, critical: MyAlert of data")
-    assert str(kept.folder / "tocsin.yml") in kept.account
+    begun.read_until("incident 4 opened, critical: MyAlert of data")
 
-
-@pytest.mark.slow
-def test_ctrl_c_ends_it_and_leaves_nothing_behind(kept):
-    folder = kept.folder
-    assert (folder / "tocsin.log").stat().st_size > 0
-    kept.process.send_signal(signal.SIGINT)
-    told, noise = kept.process.communicate(timeout=PATIENCE)
-    assert kept.process.returncode == 0, noise
-    assert noise == ""
+    assert f"--config {begun.folder / 'tocsin.yml'}" in begun.account
+    assert (begun.folder / "tocsin.log").stat().st_size > 0
+    begun.process.send_signal(signal.SIGINT)
+    told, noise = begun.process.communicate(timeout=PATIENCE)
+    assert (begun.process.returncode, noise) == (0, "")
     assert "its files are gone" in told
-    assert not folder.exists()
+    assert not begun.folder.exists()
 
 
 # ---- what goes wrong -------------------------------------------------------------------------------------------------

@@ -171,6 +171,12 @@ def test_moments_are_utc_to_the_millisecond():
     assert moment(1_790_000_000 * SECOND + 7_654_321) == "2026-09-21T14:13:20.007Z".replace("T", " ")
 
 
+def test_what_alerts_say_cannot_play_with_the_terminal(serve):
+    serve.alert({**firing("Watchdog", kind="rude"), "annotations": {"summary": "\x1b]0;owned\x07\nReceiver \u202e"}})
+    text = until(lambda: [t for t in [told(serve, "Watchdog")] if "owned" in t], "the alert is known")[0]
+    assert r"  summary      \x1b]0;owned\x07 Receiver \u202e" in text
+
+
 def test_a_story_without_anything_in_the_history_still_reads():
     story = {
         "alert": {

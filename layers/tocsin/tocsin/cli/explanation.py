@@ -26,13 +26,19 @@ def render(story: Story, *, extended: bool = False) -> str:
     lines += ["", "Where it goes", *_routes(story, extended=extended)]
     for group in story["groups"]:
         lines += ["", *_group(group, story["alert"], extended=extended)]
-    return "\n".join(lines) + "\n"
+    return "\n".join(_printable(line) for line in lines) + "\n"
+
+
+def _printable(line: str) -> str:
+    """Keep what alerts and vendors say on its line, and a terminal's control characters out of it."""
+    spaced = "".join(" " if character.isspace() else character for character in line)
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in spaced)
 
 
 def _alert(alert: Story) -> list[str]:
     name = alert["labels"].get("alertname", "an alert without alertname")
-    lines = [f"{name} {_state(alert)}", f"  fingerprint  {alert['fingerprint']}"]
-    lines += [f"  labels       {' '.join(f'{k}={json.dumps(v)}' for k, v in sorted(alert['labels'].items()))}"]
+    labels = " ".join(f"{k}={json.dumps(v, ensure_ascii=False)}" for k, v in sorted(alert["labels"].items()))
+    lines = [f"{name} {_state(alert)}", f"  fingerprint  {alert['fingerprint']}", f"  labels       {labels}"]
     lines += [f"  {key:<11}  {alert['annotations'][key]}" for key in _SHOWN if alert["annotations"].get(key)]
     return [*lines, f"  last heard   {moment(alert['heard'])}, from {alert['source']}"]
 

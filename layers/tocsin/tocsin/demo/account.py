@@ -31,14 +31,14 @@ class Account:
         """Write what happened just now, and where."""
         lead = f"{time.monotonic() - self._start:6.1f}s "
         shown = self._painted(f"{who:<{_WHO}}", who if who in _COLOURS else "in")
-        first, *rest = textwrap.wrap(text, WIDTH - _LEAD - _WHO) or [""]
+        first, *rest = textwrap.wrap(_printable(text), WIDTH - _LEAD - _WHO) or [""]
         indent = " " * (_LEAD + _WHO)
         self._write(f"{lead}{shown}{first}\n" + "".join(f"{indent}{line}\n" for line in rest))
 
     def aside(self, text: str) -> None:
         """Write why, below what it explains."""
         indent = " " * (_LEAD + _WHO)
-        lines = textwrap.wrap(text, WIDTH, initial_indent=indent, subsequent_indent=indent + "  ")
+        lines = textwrap.wrap(_printable(text), WIDTH, initial_indent=indent, subsequent_indent=indent + "  ")
         self._write("".join(f"{self._painted(line, 'dim')}\n" for line in lines))
 
     def plain(self, text: str = "") -> None:
@@ -52,3 +52,8 @@ class Account:
         with self._lock:
             self._stream.write(text)
             self._stream.flush()
+
+
+def _printable(text: str) -> str:
+    """Keep a terminal's control characters out of what alerts say."""
+    return "".join(c if c.isprintable() or c.isspace() else c.encode("unicode_escape").decode() for c in text)
