@@ -130,6 +130,9 @@ def test_ten_thousand_alerts_are_one_body() -> None:
     told = notification(*(alert(instance=str(number)) for number in range(10_000)))
     assert len(told.webhook_v4()["alerts"]) == 10_000
     assert told.text('{{ template "slack.default.title" . }}').startswith("[FIRING:10000] HighCPU eu")
+    mail = told.html('{{ template "email.default.html" . }}')
+    assert "The first 200 of 10000 are shown." in mail
+    assert mail.count(">instance<") == 200
 
 
 def test_bytes_that_are_no_text_do_not_break_the_body() -> None:

@@ -12,8 +12,8 @@ from tocsin.templates.gonumbers import Flags, float_text, hex_text, integer_text
 from tocsin.templates.timevalues import Time, go_syntax
 from tocsin.templates.values import Failure, Number, Struct, Value, kind, stringer, type_name
 
-OUTPUT_LIMIT = 8 << 20  # characters one execution may write; Slack, PagerDuty and mail take far less
-PART_COST = 8  # what writing something costs beside its characters: a million brackets take their time
+OUTPUT_LIMIT = 16 << 20  # characters one execution may write; Slack, PagerDuty and mail take far less
+PART_COST = 16  # what writing something costs beside its characters: a million brackets take their time
 _WIDTH_LIMIT = 1_000_000  # fmt's own (tooLarge)
 _DIRECTIVE = re.compile(
     r"%([#0+\- ]*)(\[[^\]]*\]?)?(\*|\d+)?(?:(\.)(\[[^\]]*\]?)?(\*|\d+)?)?(\[[^\]]*\]?)?(.)?", re.DOTALL
