@@ -147,7 +147,7 @@ ENDLESS = {
     "the same as JSON": "{{ $x := list 1 }}{{ range 60 }}{{ $x = list $x $x }}{{ end }}{{ toJson $x }}",
     "a list that sinks ever deeper": "{{ $x := list }}{{ range 5000 }}{{ $x = list $x }}{{ end }}{{ $x }}",
     "a long list joined with a long glue": (
-        '{{ $g := printf "%1000000d" 1 }}{{ $l := stringSlice "" "" "" "" "" "" "" "" "" "" }}{{ join $g $l }}'
+        '{{ $g := printf "%2000000d" 1 }}{{ $l := stringSlice "" "" "" "" "" "" "" "" "" "" }}{{ join $g $l }}'
     ),
     "a match in every place": '{{ $g := printf "%9999d" 1 }}{{ len (reReplaceAll "" $g $g) }}',
     "much output": '{{ $g := printf "%1000000d" 1 }}{{ range 20 }}{{ $g }}{{ end }}',
