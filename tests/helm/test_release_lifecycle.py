@@ -15,9 +15,9 @@ pytestmark = pytest.mark.helm
 
 DEPLOYMENTS = "deployments"
 HANG = {"greeting": "never-ready"}
-# SIGTERM after 3 s of 60, with 37 s for rolling back; and SIGTERM and SIGKILL at once.
-TERMINATED = Reserves(helm=1, terminate=57, kill=20)
-KILLED = Reserves(helm=1, terminate=57, kill=57.5)
+# Of a minute: SIGTERM to a program after 6 s, with 40 s for rolling back; and SIGTERM and SIGKILL at once.
+TERMINATED = Reserves(helm=1, terminate=54, kill=20)
+KILLED = Reserves(helm=1, terminate=54, kill=60)
 
 
 def test_create_update_unchanged_and_delete_are_one_life(function: Function) -> None:
@@ -121,7 +121,7 @@ def test_a_rolling_back_that_was_killed_is_rolled_back_by_the_next_run(function:
     """The release before does not become ready either: a node is gone, an image was deleted."""
     function("Create", {"greeting": "hello"})
     function.cluster.store.hanging |= {"never-ready", "hello"}
-    slow = Reserves(helm=1, terminate=57, kill=53)
+    slow = Reserves(helm=1, terminate=54, kill=54)
     failed = function("Update", HANG, Timeout="50", seconds=60, reserves=slow)
     assert failed["Status"] == "FAILED"
     assert function.revisions()[-1][1] == "pending-rollback"
