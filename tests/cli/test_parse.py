@@ -115,7 +115,7 @@ def test_headers_reach_the_source_in_lower_case(monkeypatch: pytest.MonkeyPatch)
     class Listening:
         name = "alertmanager"
 
-        def parse(self, body: bytes, headers: dict[str, str], stamp: int) -> list[object]:  # noqa: ARG002
+        def parse(self, body: bytes, headers: dict[str, str], stamp: int) -> list[object]:
             seen.append(headers)
             return []
 

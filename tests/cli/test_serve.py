@@ -91,6 +91,15 @@ def test_head_is_answered_as_get_is_but_without_a_body(serve, path):
         assert headed.headers["content-length"] == got.headers["content-length"]
 
 
+@pytest.mark.parametrize(
+    ("method", "path", "allowed"),
+    [("GET", "/webhooks/pingdom", "POST"), ("GET", "/-/reload", "POST"), ("DELETE", "/metrics", "GET, HEAD")],
+)
+def test_a_wrong_method_is_told_the_right_one(serve, method, path, allowed):
+    answer = serve.client.request(method, path)
+    assert (answer.status_code, answer.headers["allow"]) == (405, allowed)
+
+
 def test_a_body_that_is_too_large_is_refused_in_words_and_the_catch_all_hears_of_it(tmp_path):
     with Vendors() as vendors, Serve(place(tmp_path, vendors), tmp_path / "data") as serve:
         answer = serve.client.post("/webhooks/alertmanager", headers=PROOF, content=b"x" * (MAX_BODY + 1))
@@ -316,6 +325,12 @@ def _data_of(serve: Serve) -> str:
     arguments = serve.process.args
     assert isinstance(arguments, list)
     return str(arguments[arguments.index("--data") + 1])
+
+
+def test_a_data_directory_that_is_none_is_said_in_a_sentence(vendors, tmp_path):
+    config = place(tmp_path, vendors)
+    said = refused("--config", str(config), "--data", str(config), "--listen", "127.0.0.1:0", folder=tmp_path)
+    assert f"cannot keep anything in --data {config}: File exists" in said
 
 
 def test_an_address_that_is_taken_is_said_in_a_sentence(serve, vendors, tmp_path):

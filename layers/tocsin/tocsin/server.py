@@ -65,9 +65,10 @@ class Application:
         """Answer one request (PEP 3333)."""
         status, kind, body = self._answer(environ)
         raw = body.encode()
-        start_response(
-            f"{status} {_REASONS.get(status, 'Status')}", [("Content-Type", kind), ("Content-Length", str(len(raw)))]
-        )
+        headers = [("Content-Type", kind), ("Content-Length", str(len(raw)))]
+        if status == 405:  # noqa: PLR2004 (HTTP)
+            headers.append(("Allow", "POST" if _is_told(environ.get("PATH_INFO", "/")) else "GET, HEAD"))
+        start_response(f"{status} {_REASONS.get(status, 'Status')}", headers)
         return [raw] if environ["REQUEST_METHOD"] != "HEAD" else []
 
     def _answer(self, environ: Mapping[str, Any]) -> Respond:
@@ -183,6 +184,11 @@ class HttpServer:
 
 def _busy(connection: Any) -> bool:  # noqa: ANN401 (waitress has no types)
     return bool(getattr(connection, "requests", None) or getattr(connection, "total_outbufs_len", 0))
+
+
+def _is_told(path: str) -> bool:
+    """Whether a path is for those who tell us something."""
+    return path.startswith("/webhooks/") or path == "/-/reload"
 
 
 def _length(environ: Mapping[str, Any]) -> int:

@@ -30,7 +30,11 @@ def run(args: argparse.Namespace) -> int:
     """Serve until SIGTERM or Ctrl-C; SIGHUP reads the config again."""
     host, port = split(args.listen)
     log_to()
-    home = Home(Path(args.config), Path(args.data), dry_run=args.dry_run)
+    try:
+        home = Home(Path(args.config), Path(args.data), dry_run=args.dry_run)
+    except OSError as error:
+        print(f"tocsin serve: cannot keep anything in --data {args.data}: {error.strerror or error}", file=sys.stderr)
+        return FINDINGS
     try:
         home.admit(host)
         server = HttpServer(application_of(home), host, port)
