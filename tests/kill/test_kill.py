@@ -21,8 +21,8 @@ import pytest
 from tocsin.loopback import Vendors
 
 ROUNDS = 100
-ALERTS_A_BODY = 3
-PATIENCE = 120  # seconds to tell everything after the last start; bounded polling, not a pause
+ALERTS_A_BODY = 2
+PATIENCE = 300  # seconds to tell everything after the last start; bounded polling, not a pause
 SENDERS = 2
 
 ALERTMANAGER = """
@@ -111,7 +111,7 @@ class Sender(threading.Thread):
                 self.accepted += names
                 self.answered.set()
             number += ALERTS_A_BODY
-            self.stop.wait(0.02)
+            self.stop.wait(0.05)
 
     def post(self, names: list[str]) -> bool:
         alerts = [

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import pytest
-
-from tests.stories.world import MINUTE, World, firing, plan, receiver, route
 from tocsin.errors import ConfigError, ConflictError
 from tocsin.pipeline.plans import Plans
 from tocsin.pipeline.rows import PLAN_POINTER
 from tocsin.ports import Put
+
+from tests.stories.world import MINUTE, World, firing, plan, receiver, route
 
 
 def to(name):

@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, ClassVar
 
 from pydantic import Field, model_validator
 
-from tocsin.config.fields import GoDuration, HttpConfig, SecretText, Settings, Strict, Template, TemplateText, Url
+from tocsin.config.fields import (
+    AnyYaml,
+    GoDuration,
+    HttpConfig,
+    SecretText,
+    Settings,
+    Strict,
+    Template,
+    TemplateText,
+    Url,
+)
 
 DEFAULT_DETAILS = {
     "firing": "{{ .Alerts.Firing | toJson }}",
@@ -44,7 +54,7 @@ class PagerDutySettings(Settings):
     client: TemplateText = '{{ template "pagerduty.default.client" . }}'
     client_url: TemplateText = '{{ template "pagerduty.default.clientURL" . }}'
     description: TemplateText = '{{ template "pagerduty.default.description" .}}'
-    details: Annotated[dict[str, Any], Template()] = Field(default_factory=dict)
+    details: Annotated[dict[str, AnyYaml], Template()] = Field(default_factory=dict)
     images: list[PagerDutyImage] = Field(default_factory=list)
     links: list[PagerDutyLink] = Field(default_factory=list)
     source: TemplateText = ""

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import model_validator
 
-from tocsin.config.fields import GoDuration, HttpConfig, Int, SecretTemplateUrl, Settings, Template
+from tocsin.config.fields import AnyYaml, GoDuration, HttpConfig, Int, SecretTemplateUrl, Settings, Template
 
 
 class WebhookSettings(Settings):
@@ -16,7 +16,7 @@ class WebhookSettings(Settings):
     url: SecretTemplateUrl | None = None
     max_alerts: Int = 0
     timeout: GoDuration = 0
-    payload: Annotated[Any, Template()] = None
+    payload: Annotated[AnyYaml, Template()] = None
 
     @model_validator(mode="after")
     def _check(self) -> WebhookSettings:
