@@ -19,7 +19,7 @@ from pathlib import Path
 import httpx
 import pytest
 from tocsin.bootstrap.configs import load_config
-from tocsin.cli import demo, explain
+from tocsin.cli import demo, explain, main
 from tocsin.demo import setting
 from tocsin.demo.account import Account
 from tocsin.demo.sightings import Watcher
@@ -176,7 +176,7 @@ def test_what_was_not_seen_is_named_and_exits_1(monkeypatch, capsys):
 def test_a_taken_address_is_said_in_a_sentence(capsys):
     with Stage(Account(io.StringIO()), host="127.0.0.1", port=0, verbose=False) as stage:
         taken = stage.url.removeprefix("http://")
-        assert demo.run(argparse.Namespace(once=True, listen=taken, verbose=False)) == 1
+        assert main(["demo", "--once", "--listen", taken]) == 1
     assert f"cannot listen on {taken}" in capsys.readouterr().err
 
 

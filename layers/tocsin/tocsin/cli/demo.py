@@ -48,9 +48,6 @@ def run(args: argparse.Namespace) -> int:
     except KeyboardInterrupt:
         print("\nThe demo has ended; its files are gone.")
         return INTERRUPTED if args.once else FINE
-    except OSError as error:
-        print(f"tocsin demo: cannot listen on {args.listen}: {error.strerror or error}", file=sys.stderr)
-        return FINDINGS
     finally:
         signal.signal(signal.SIGTERM, before)
 

@@ -19,6 +19,7 @@ from tocsin.demo.account import Account
 from tocsin.demo.setting import place_config
 from tocsin.demo.sightings import Sighting, Watcher
 from tocsin.engines.metrics import log_to
+from tocsin.errors import ConfigError
 from tocsin.loopback import Vendors
 from tocsin.server import HttpServer, application_of
 
@@ -50,7 +51,7 @@ class Stage:
         self._ending = ExitStack()
 
     def __enter__(self) -> Self:
-        """Raise the curtain; ``OSError`` when the address is taken."""
+        """Raise the curtain; ``ConfigError`` when the address cannot be had."""
         with ExitStack() as undo:
             self.folder = Path(undo.enter_context(TemporaryDirectory(prefix="tocsin-demo-")))
             undo.enter_context(_log(None if self._verbose else self.folder / "tocsin.log"))
@@ -59,7 +60,7 @@ class Stage:
             home = Home(self.config, self.folder / "data", environment={})
             undo.callback(home.stop)
             home.admit(self._host)
-            server = HttpServer(application_of(home), self._host, self._port)
+            server = self._listening(home)
             thread = threading.Thread(target=server.run, name="http", daemon=True)
             undo.callback(thread.join)
             undo.callback(server.stop)
@@ -73,6 +74,13 @@ class Stage:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         """Let everything go, the folder too."""
         self._ending.close()
+
+    def _listening(self, home: Home) -> HttpServer:
+        try:
+            return HttpServer(application_of(home), self._host, self._port)
+        except OSError as error:
+            why = f"cannot listen on {self._host}:{self._port}: {error.strerror or error}"
+            raise ConfigError(f"{why}; choose another address with --listen") from error
 
     def post(self, path: str, body: Any, headers: Mapping[str, str]) -> httpx.Response:  # noqa: ANN401 (JSON)
         """Send what a sender sends."""
