@@ -7,9 +7,11 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from tocsin.errors import StoreError
 
 from tests.aws import senders
 from tests.aws.conftest import World
+from tests.aws.lambdas import Function, sqs_record
 
 SOURCES = [
     pytest.param(senders.alertmanager, "firing", "resolved", "KubePodCrashLooping", id="an Alertmanager webhook"),
@@ -79,6 +81,23 @@ def test_an_event_that_tocsin_itself_announced_does_not_come_back(configured: Wo
     assert world.lambdas.drain() == 0
     world.lambdas.put_event("another-team", "Something Happened", {"how": "unknown"}, bus="tocsin")
     assert world.lambdas.drain() > 0
+
+
+def test_what_cannot_be_worked_comes_again(configured: World) -> None:
+    world = configured
+    senders.alertmanager(world.lambdas, "firing")
+    (message,) = world.cloud.client("sqs").receive_message(
+        QueueUrl=world.cloud.resolver.reference("InboxQueue"), AttributeNames=["All"]
+    )["Messages"]
+    event = {"Records": [sqs_record(message, "arn:aws:sqs:eu-west-1:123456789012:tocsin-integration-inbox")]}
+    for name in ("DecideFunction", "DeliverSlackFunction"):
+        known = world.lambdas.functions[name]
+        cut_off = Function(name, known.code, {**known.environment, "TOCSIN_TABLE": "nowhere"}, [])
+        if name == "DecideFunction":
+            with pytest.raises(StoreError, match="nowhere"):  # and Lambda hands the whole batch out again
+                cut_off.invoke(event)
+        else:
+            assert cut_off.invoke(event) == {"batchItemFailures": [{"itemIdentifier": message["MessageId"]}]}
 
 
 STRANGERS = [
