@@ -14,6 +14,9 @@ from tocsin.pipeline.route import Router
 from tocsin.ports import DUE, INBOX, Clock, Queues, Received, Telemetry
 
 
+TRIES = 4  # of one flush, when a lane or the group is written by others meanwhile
+
+
 class Decide:
     """Composes the stages; ``inbox`` and ``due`` take a batch and name the messages that must come again."""
 
@@ -77,7 +80,7 @@ class Decide:
     def _flush_now(self, group: str, plan: Plan) -> None:
         """Flush in the same run; what goes wrong is hinted, the message itself is done."""
         try:
-            self._flusher.work(group, plan)
+            self._persistently(Hint("group", group), plan)
         except StoreError as error:
             self._telemetry.log("warning", "a flush has to be repeated", group=group, error=str(error))
             now = self._clock.now()
@@ -91,13 +94,24 @@ class Decide:
             hint = decode_hint(each.body)
             try:
                 if hint is not None:
-                    self.follow(hint, plan)
+                    self._persistently(hint, plan)
             except ConflictError:
-                failed.append(each.id)  # somebody else was at it; look again
+                failed.append(each.id)  # somebody else was at it all the time; look again later
             except StoreError as error:
                 self._telemetry.log("error", "a hint could not be followed", hint=each.body, error=str(error))
                 failed.append(each.id)
         return failed
+
+    def _persistently(self, hint: Hint, plan: Plan) -> None:
+        """Follow a hint again at once when somebody wrote in between: a page must not wait for the next tick."""
+        for _ in range(TRIES - 1):
+            try:
+                self.follow(hint, plan)
+            except ConflictError:
+                self._telemetry.count("conflicts", stage="flush")
+            else:
+                return
+        self.follow(hint, plan)
 
     def follow(self, hint: Hint, plan: Plan) -> None:
         """Do what one hint asks for, if it is still to be done."""

@@ -21,8 +21,10 @@ def plans(table: str) -> Plans:
 
 def explain(table: str, query: Mapping[str, str]) -> list[dict[str, Any]]:
     """Explain the alerts that a query (``fingerprint``, or labels) finds in a table."""
-    store = DynamoStore(table, clients.dynamodb(), SystemClock())
+    clock = SystemClock()
+    store = DynamoStore(table, clients.dynamodb(), clock)
     plan = plans(table).current()
     labels = {name: value for name, value in query.items() if name != "fingerprint"}
     found = explaining.alerts(store, fingerprint=query.get("fingerprint", ""), labels=labels)
-    return [explaining.explain(store, plan, state) for state, _ in zip(found, range(explaining.MOST), strict=False)]
+    most = zip(found, range(explaining.MOST), strict=False)
+    return [explaining.explain(store, plan, state, clock.now()) for state, _ in most]
