@@ -12,6 +12,7 @@ import pytest
 import time_machine
 from tocsin.bootstrap.aws.push import push
 from tocsin.loopback import Vendors
+from tocsin.pipeline.messages import Incoming
 
 from tests.aws import config, senders
 from tests.aws.cloud import Cloud, deployed
@@ -51,6 +52,8 @@ def lived(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Cloud, Lam
             senders.cloudwatch(lambdas, {"firing": "metric-alarm", "resolved": "metric-ok"}[name])
             senders.post_alertmanager(lambdas, large(name))
             lambdas.run(clock, timedelta(minutes=2))
+        lost = Incoming("lost", "alertmanager", 0, blob="nowhere").encode()
+        cloud.client("sqs").send_message(QueueUrl=cloud.resolver.reference("InboxQueue"), MessageBody=lost)
         clock.shift(timedelta(minutes=20))  # and the heartbeat is missed
         lambdas.run(clock, timedelta(minutes=1))
         yield cloud, lambdas

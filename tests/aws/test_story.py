@@ -7,10 +7,13 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from tocsin.errors import StoreError
+from tocsin.engines.aws.store import DynamoStore
+from tocsin.model import SECOND
+from tocsin.pipeline import blobs
+from tocsin.pipeline.messages import Incoming
 
 from tests.aws import senders
-from tests.aws.conftest import World
+from tests.aws.conftest import START, World
 from tests.aws.lambdas import Function, sqs_record
 
 SOURCES = [
@@ -93,11 +96,23 @@ def test_what_cannot_be_worked_comes_again(configured: World) -> None:
     for name in ("DecideFunction", "DeliverSlackFunction"):
         known = world.lambdas.functions[name]
         cut_off = Function(name, known.code, {**known.environment, "TOCSIN_TABLE": "nowhere"}, [])
-        if name == "DecideFunction":
-            with pytest.raises(StoreError, match="nowhere"):  # and Lambda hands the whole batch out again
-                cut_off.invoke(event)
-        else:
-            assert cut_off.invoke(event) == {"batchItemFailures": [{"itemIdentifier": message["MessageId"]}]}
+        assert cut_off.invoke(event) == {"batchItemFailures": [{"itemIdentifier": message["MessageId"]}]}
+
+
+def test_a_message_that_failed_comes_again_in_seconds(configured: World) -> None:
+    world = configured
+    body = (senders.PAYLOADS / "alertmanager" / "firing.json").read_bytes()
+    now = int(START.timestamp()) * SECOND
+    envelope = Incoming("late", "alertmanager", now, blob="body-late").encode()  # and its body is not there yet
+    inbox = world.cloud.resolver.reference("InboxQueue")
+    world.cloud.client("sqs").send_message(QueueUrl=inbox, MessageBody=envelope)
+    world.lambdas.drain()
+    assert not world.vendors.pagerduty.incidents
+
+    store = DynamoStore(world.cloud.resolver.reference("Table"), world.cloud.client("dynamodb"))
+    blobs.put(store, "body-late", body, now)
+    world.lambdas.run(world.clock, timedelta(seconds=15))
+    assert [each.status for each in world.vendors.pagerduty.incidents] == ["triggered"]
 
 
 STRANGERS = [

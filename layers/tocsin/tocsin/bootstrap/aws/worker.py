@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any, Protocol
 
 from tocsin.bootstrap import Ports, compose, one_channel
@@ -15,8 +16,12 @@ from tocsin.engines.aws.queues import SqsQueues
 from tocsin.engines.aws.secrets import SecretsManager
 from tocsin.engines.aws.store import DynamoStore
 from tocsin.engines.local import SystemClock
-from tocsin.errors import StoreBusyError
-from tocsin.ports import INBOX, Telemetry
+from tocsin.errors import StoreBusyError, StoreError
+from tocsin.model import MINUTE, SECOND, Span
+from tocsin.ports import INBOX, Received, Telemetry
+
+# By how often it was handed out. From the third time on a message is a suspect (rule 13), and suspects have time.
+COMES_AGAIN: Mapping[int, Span] = {1: 5 * SECOND, 2: MINUTE}
 
 
 class Stages(Protocol):
@@ -45,7 +50,7 @@ class OnAws:
             telemetry=telemetry,
             announcer=EventBus(stack.bus, clients.events(), telemetry),
         )
-        self._queues = stack.queues
+        self._queues, self._telemetry = stack.queues, telemetry
         self._app = compose(ports, builtin_plan(stack), worker=stack.worker, dry_run=stack.dry_run)
 
     def decide(self, event: Mapping[str, Any]) -> list[str]:
@@ -54,9 +59,24 @@ class OnAws:
         if not records:
             self._app.tick.run()
             return []
-        inbox = queue_of(records[0]["eventSourceARN"], self._queues) == INBOX
-        work = self._app.decide.inbox if inbox else self._app.decide.due
-        return work([received(record) for record in records])
+        batch = [received(record) for record in records]
+        if queue_of(records[0]["eventSourceARN"], self._queues) != INBOX:
+            return self._app.decide.due(batch)  # a hint that fails is hinted again by the next tick
+        try:
+            failed = self._app.decide.inbox(batch)
+        except StoreError as error:
+            self._telemetry.count("retries", stage="plan")
+            self._telemetry.log("error", "a batch could not be begun", messages=len(batch), error=str(error))
+            failed = [each.id for each in batch]
+        self._bring_back([each for each in batch if each.id in failed])
+        return failed
+
+    def _bring_back(self, failed: Sequence[Received]) -> None:
+        """Let what failed for the first times come again soon: the queue's own visibility timeout is minutes."""
+        for each in failed:
+            if each.count in COMES_AGAIN:
+                with suppress(StoreError):  # then it takes those minutes
+                    self._app.ports.queues.postpone(INBOX, each.receipt, COMES_AGAIN[each.count])
 
     def deliver(self, record: Mapping[str, Any]) -> None:
         """See ``Stages``."""
