@@ -16,6 +16,8 @@ from tocsin.model import MINUTE, SECOND, Instant, Span
 SCHEMA = 1
 LEASE: Span = 90 * SECOND  # longer than a worker's time limit (60 s) plus the skew of two clocks
 REQUEST_BUDGET: Span = 20 * SECOND  # nobody starts a request with less of the lease left than this
+FINGERPRINT = 8  # bytes of one in a row
+ROW = 4_000  # bytes of everything else in it: keys, the note, the vendor's references
 BACKOFF_FIRST: Span = 5 * SECOND
 BACKOFF_LONGEST: Span = 5 * MINUTE
 
@@ -38,6 +40,11 @@ class Owing:
     def fires(self) -> bool:
         """Whether anything fires in it."""
         return bool(self.firing)
+
+    @property
+    def size(self) -> int:
+        """How many bytes its row has, about."""
+        return FINGERPRINT * (len(self.firing) + len(self.resolved)) + ROW
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +95,9 @@ class Lane:
 def owe(lane: Lane, owing: Owing, now: Instant) -> Lane:
     """Put a newer version on a lane. What waited before is superseded; how long it waited is not forgotten."""
     newer = replace(owing, version=(lane.owed.version if lane.owed else 0) + 1)
+    if lane.owed is not None and lane.owed.silent and lane.claimed_until <= now:
+        # That incident ended in silence: what was uncertain then must not be told before the first word of a new one.
+        lane = replace(release(lane), uncertain=0, retry_at=0)
     if newer.silent:
         return replace(lane, owed=newer, done=newer.version, unmet_since=None, attempts=0, receipt="nothing to send")
     return replace(
@@ -194,16 +204,24 @@ def closed(lane: Lane, receipt: str) -> Lane:
     return replace(release(lane), done=done, uncertain=0, attempts=0, retry_at=0, unmet_since=None, receipt=receipt)
 
 
+def unsettled(lane: Lane, reason: str) -> Lane:
+    """Record that an older version's fate stays unknown, for the vendor refuses its bytes: the newer one goes now."""
+    opened = "maybe" if lane.open == "no" else lane.open
+    return replace(release(lane), uncertain=0, attempts=0, retry_at=0, open=opened, receipt=f"unsettled: {reason}")
+
+
 def given_up(lane: Lane, version: int, reason: str, *, fires: bool, fallback: str, now: Instant) -> Lane:
     """Record that no further attempt is made for this version, and who is told instead ("" if nobody is left).
 
-    While it ``fires`` the fallback stays engaged: it hears what follows, above all the resolution.
+    While it ``fires`` the fallback stays engaged: it hears what follows, above all the resolution. An earlier attempt
+    that may have acted stays uncertain: what it may have opened is still to be closed.
     """
     receipt = f"failed over to {fallback}: {reason}" if fallback else f"given up: {reason}"
     newer = lane.owed is not None and lane.owed.version > version
+    fires = fires and (lane.owed is None or lane.owed.fires)
     return replace(
-        release(lane), done=max(lane.done, version), uncertain=0, attempts=0, retry_at=0,
-        unmet_since=now if newer else None, fallback=(fallback or lane.fallback) if fires else "", receipt=receipt,
+        release(lane), done=max(lane.done, version), attempts=0, retry_at=0, unmet_since=now if newer else None,
+        fallback=(fallback or lane.fallback) if fires else "", receipt=receipt,
     )  # fmt: skip
 
 

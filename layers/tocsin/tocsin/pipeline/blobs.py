@@ -16,6 +16,10 @@ from tocsin.ports import ABSENT, Key, Put, Store
 CHUNK = 300_000  # bytes
 
 
+class LostError(StoreError):
+    """A blob that is not there, or no longer: to ask again is in vain."""
+
+
 def name_of(kind: str, content: bytes) -> str:
     """Name a blob by what it holds."""
     return f"{kind}-{hashlib.sha256(content).hexdigest()[:32]}"
@@ -40,15 +44,15 @@ def put(store: Store, name: str, content: bytes, now: Instant, *, durable: bool 
 
 
 def get(store: Store, name: str) -> bytes:
-    """Read a blob whole; ``StoreError`` says when it is not there (any more)."""
+    """Read a blob whole; ``LostError`` says when it is not there (any more)."""
     head = store.get([Key(f"blob#{name}")]).get(Key(f"blob#{name}"))
     if head is None:
-        raise StoreError(f"blob {name} is not there; blobs are kept for {KEPT // DAY} days")
+        raise LostError(f"blob {name} is not there; blobs are kept for {KEPT // DAY} days")
     if head.data["chunks"] == 1:
         return bytes(head.data["bytes"])
     rest = [row.data["bytes"] for row in store.scan(f"chunk#{head.data['of']}")]
     if len(rest) + 1 < head.data["chunks"]:
-        raise StoreError(f"blob {name} has lost {head.data['chunks'] - 1 - len(rest)} of its chunks")
+        raise LostError(f"blob {name} has lost {head.data['chunks'] - 1 - len(rest)} of its chunks")
     return b"".join([head.data["bytes"], *rest])
 
 

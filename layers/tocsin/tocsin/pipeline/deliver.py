@@ -15,20 +15,19 @@ from tocsin import lanes
 from tocsin.config.plan import Integration, Plan, Receiver
 from tocsin.errors import ConflictError, SecretError, StoreError
 from tocsin.lanes import Close, Lane, Send, Wait
-from tocsin.model import SECOND, Instant
-from tocsin.pipeline import history, settings, targets, wire
-from tocsin.pipeline.messages import HINT_HORIZON, Hint
-from tocsin.pipeline.receipts import Claimed, attempt_record, due_of, event, intent, named, successor_of
-from tocsin.pipeline.rows import Group, lane_key, put_lane, read_lane
+from tocsin.model import Instant
+from tocsin.pipeline import settings, wire
+from tocsin.pipeline.blobs import LostError
+from tocsin.pipeline.ledger import TRIES, Ledger, waited
+from tocsin.pipeline.receipts import Claimed, attempt_record, due_of, event, intent, named, silent, successor_of
+from tocsin.pipeline.rows import lane_key, put_lane, read_lane
 from tocsin.ports import (
-    ABSENT,
     Announcer,
     Attempt,
     Channel,
     Clock,
     Outcome,
     Permanent,
-    Put,
     Queues,
     Retry,
     Secrets,
@@ -36,10 +35,8 @@ from tocsin.ports import (
     Store,
     Telemetry,
     Throttled,
-    deliver_queue,
 )
 
-TRIES = 8  # how often a lane's row is read again because somebody else wrote it
 DRY_RUN = "dry-run"
 
 
@@ -60,8 +57,9 @@ class Deliverer:
         dry_run: bool = False,
     ) -> None:
         """Take the ports; ``channel`` makes a channel by name, ``worker`` names this process."""
-        self._store, self._queues, self._secrets, self._clock = store, queues, secrets, clock
+        self._store, self._secrets, self._clock = store, secrets, clock
         self._telemetry, self._announcer, self._channel = telemetry, announcer, channel
+        self._ledger = Ledger(store=store, queues=queues, clock=clock, telemetry=telemetry)
         self._worker, self._dry_run = worker, dry_run
         self._claims = itertools.count(1)
 
@@ -85,11 +83,12 @@ class Deliverer:
             if isinstance(action, Wait):
                 return action.reason  # whoever has the lane hints what is left; the due index knows the rest
             if isinstance(action, Close):
-                closed = lanes.closed(lane, action.receipt)
-                if self._write(lane, closed, row.version, receiver, plan, closed.receipt):
+                if self._ledger.receipt(lane, lanes.closed(lane, action.receipt), row.version, receiver, plan):
                     return action.receipt
                 continue
             claimed = self._claim(lane, row.version, action, integration, channel, plan)
+            if isinstance(claimed, str):
+                return claimed
             if claimed is not None:
                 outcome = self._send(claimed, channel, plan)
                 return self._finish(claimed, outcome, plan)
@@ -99,14 +98,22 @@ class Deliverer:
 
     def _claim(
         self, lane: Lane, version: int, action: Send, integration: Integration, channel: Channel, plan: Plan
-    ) -> Claimed | None:
+    ) -> Claimed | str | None:
+        """Take the lane; None if somebody else wrote it, a receipt if there is nothing that could ever be sent."""
         try:
             body = wire.stored_or_rendered(
                 self._store, lane, action.version, integration, channel, plan, self._telemetry, self._clock.now()
             )
         except StoreError as error:
+            if isinstance(error, LostError):
+                return self._unsendable(lane, version, action, str(error), plan)
             self._telemetry.log("error", "the snapshot cannot be read", lane=lane.id, error=str(error))
             raise
+        except Exception as error:  # noqa: BLE001 (the stage's edge: what cannot be rendered is counted, and told otherwise)
+            self._telemetry.count("defects", stage="render", channel=channel.name)
+            self._telemetry.log("error", "a body could not be rendered", lane=lane.id, error=repr(error))
+            why = f"the {channel.name} body could not be rendered: {type(error).__name__}"
+            return self._unsendable(lane, version, action, why, plan)
         now = self._clock.now()
         holder = f"{self._worker}/{next(self._claims)}"  # of this claim alone: threads share a process
         taken = lanes.claim(lane, holder, action.version, now)
@@ -115,16 +122,36 @@ class Deliverer:
             return None
         return Claimed(taken, body, integration, action.uncertain)
 
+    def _unsendable(self, lane: Lane, version: int, action: Send, why: str, plan: Plan) -> str | None:
+        """What nobody can render or read any more ends all the same: told by somebody else, or with an alarm."""
+        receiver = intent(plan, lane)[1]
+        if lane.owed is None or action.version < lane.owed.version:
+            self._ledger.receipt(lane, lanes.unsettled(lane, why), version, receiver, plan)
+            return None  # the newer version is next
+        return self._end(lane, version, why, successor_of(lane, receiver, plan), plan)
+
+    def _end(self, lane: Lane, version: int, why: str, successor: str, plan: Plan) -> str | None:
+        """End what a lane owes without a request; None if somebody else wrote the lane."""
+        assert lane.owed is not None  # noqa: S101 (told to mypy: only what is owed comes here)
+        now, owed = self._clock.now(), lane.owed
+        after = lanes.given_up(lane, owed.version, why, fires=owed.fires, fallback=successor, now=now)
+        if successor:
+            written = self._ledger.fall_over(lane, after, version, successor, why, plan)
+        else:
+            written = self._ledger.receipt(lane, after, version, intent(plan, lane)[1], plan)
+            if written:
+                self._alarm(lane, why, str(owed.reason), fires=owed.fires)
+        return after.receipt if written else None
+
     def _fell_late(self, lane: Lane, version: int, receiver: Receiver, plan: Plan) -> bool:
         """Tell the fallback once the lane has waited for ``fallback_after``; it keeps trying all the same."""
         now = self._clock.now()
         if lane.claimed_until > now or lane.fallback or not receiver.fallback or lane.primary:
             return False
-        if not lanes.late(lane, now, receiver.fallback_after):
+        if silent(plan, receiver.fallback) or not lanes.late(lane, now, receiver.fallback_after):
             return False
-        waited = (now - (lane.unmet_since or now)) // SECOND
-        why = f"could not be told for {waited} s: {lane.receipt or 'no answer yet'}"
-        self._fall_over(lane, replace(lane, fallback=receiver.fallback), version, receiver.fallback, why, plan)
+        after = replace(lane, fallback=receiver.fallback)
+        self._ledger.fall_over(lane, after, version, receiver.fallback, waited(lane, now), plan)
         return True
 
     # -- the request ---------------------------------------------------------------------------------------------------
@@ -156,7 +183,7 @@ class Deliverer:
 
     def _progress(self, claimed: Lane, ref: Mapping[str, Any]) -> None:
         """Record progress within one body (one recipient of several) before the next step is taken."""
-        self._change(claimed, lambda lane: (replace(lane, ref={**lane.ref, **ref}), lane.claimed_until))
+        self._ledger.change(claimed, lambda lane: (replace(lane, ref={**lane.ref, **ref}), lane.claimed_until))
 
     # -- after the request ---------------------------------------------------------------------------------------------
 
@@ -164,16 +191,15 @@ class Deliverer:
         now, version = self._clock.now(), claimed.wire.version
         receiver = intent(plan, claimed.lane)[1]
         result = named(outcome)
-        self._telemetry.count("deliveries", channel=claimed.lane.channel, outcome=result.partition(":")[0])
+        self._telemetry.count("deliveries", channel=claimed.lane.channel, outcome=result.split()[0].rstrip(":"))
         self._telemetry.log(
             "info" if isinstance(outcome, Sent) else "warning", "delivered" if isinstance(outcome, Sent) else "not yet",
             receiver=claimed.lane.receiver, integration=claimed.lane.integration, reason=claimed.wire.reason,
             outcome=result, version=version,
         )  # fmt: skip
-        final = isinstance(outcome, Permanent) or (
-            isinstance(outcome, Retry | Throttled) and lanes.late(claimed.lane, now, receiver.give_up_after)
-        )
-        if final:
+        newest = claimed.lane.owed is None or claimed.lane.owed.version == version
+        late = not isinstance(outcome, Sent) and lanes.late(claimed.lane, now, receiver.give_up_after)
+        if late or (isinstance(outcome, Permanent) and newest):
             return self._give_up(claimed, outcome, receiver, plan)
 
         def judged(lane: Lane) -> tuple[Lane, Instant | None]:
@@ -181,6 +207,8 @@ class Deliverer:
                 after = lanes.sent(
                     lane, version, fires=claimed.wire.fires, ref=outcome.ref, now=now, status=outcome.status
                 )
+            elif isinstance(outcome, Permanent):
+                after = lanes.unsettled(lane, result)
             elif isinstance(outcome, Throttled):
                 after = replace(lanes.throttled(lane, outcome.wait, now), receipt=result)
             else:
@@ -188,144 +216,51 @@ class Deliverer:
                 after = replace(lanes.failed(lane, now, maybe=maybe, fires=claimed.wire.fires), receipt=result)
             return after, due_of(after, receiver)
 
-        after = self._change(claimed.lane, judged, attempt_record(claimed, outcome, result, now))
+        after = self._ledger.change(claimed.lane, judged, attempt_record(claimed, outcome, result, now))
         if after is not None:
-            self._after(after, receiver)
+            self._ledger.hint(after, due_of(after, receiver))
         if isinstance(outcome, Sent):
-            self._announcer.announce("Notification Sent", event(claimed, result, outcome.vendor_id))
+            detail = event(claimed.lane, claimed.wire.reason, result, outcome.vendor_id, fires=claimed.wire.fires)
+            self._announcer.announce("Notification Sent", detail)
         return result
 
     def _give_up(self, claimed: Claimed, outcome: Outcome, receiver: Receiver, plan: Plan) -> str:
         """A final failure: somebody else is told, or the operators are (law 2)."""
         lane, why = claimed.lane, named(outcome)
         successor = successor_of(lane, receiver, plan)
+        version = max(claimed.wire.version, lane.owed.version if lane.owed else 0)
         now = self._clock.now()
-        self._store.write(
-            [history.of_group(lane.group, "attempt", attempt_record(claimed, outcome, why, now), now, lane.id)]
-        )
+        self._store.write([self._ledger.attempt(lane, attempt_record(claimed, outcome, why, now), now)])
         for _ in range(TRIES):
             row = self._store.get([lane_key(lane.id)]).get(lane_key(lane.id))
             if row is None or read_lane(row).claimed_by != lane.claimed_by:
                 return "the lease was lost"
             fresh = read_lane(row)
-            after = lanes.given_up(
-                fresh, claimed.wire.version, why, fires=claimed.wire.fires, fallback=successor, now=now
-            )
+            fires = fresh.owed.fires if fresh.owed else claimed.wire.fires
+            after = lanes.given_up(fresh, version, why, fires=fires, fallback=successor, now=now)
             if successor:
-                if not self._fall_over(fresh, after, row.version, successor, why, plan):
-                    continue
-            elif not self._write(fresh, after, row.version, receiver, plan, after.receipt):
+                written = self._ledger.fall_over(fresh, after, row.version, successor, why, plan)
+            else:
+                written = self._ledger.receipt(fresh, after, row.version, receiver, plan)
+            if not written:
                 continue
             if not successor:
-                self._alarm(claimed, why)
-            self._after(after, receiver)
+                self._alarm(lane, why, claimed.wire.reason, fires=claimed.wire.fires)
+            self._ledger.hint(after, due_of(after, receiver))
             return after.receipt
         raise ConflictError(f"lane {lane.id} was written by others {TRIES} times in a row")
 
-    def _alarm(self, claimed: Claimed, why: str) -> None:
-        lane = claimed.lane
+    def _alarm(self, lane: Lane, why: str, reason: str, *, fires: bool) -> None:
         self._telemetry.count("given_up", channel=lane.channel)
         self._telemetry.log(
             "error", "given up: nobody is left to tell", receiver=lane.receiver, group=lane.group_key, reason=why
         )
-        self._announcer.announce("Notification Given Up", event(claimed, why, ""))
+        self._announcer.announce("Notification Given Up", event(lane, reason, why, fires=fires))
 
     def _orphaned(self, lane: Lane, version: int, plan: Plan) -> str:
         """The configuration no longer has this integration: what it still owes goes to the catch-all."""
         if not lane.waits or lane.claimed_until > self._clock.now():
             return "nothing owed"
         why = f"{lane.integration} of receiver {lane.receiver!r} is no longer in the configuration"
-        successor = plan.catch_all if lane.receiver != plan.catch_all else ""
-        owed = lane.owed
-        if owed is None:
-            return "nothing owed"
-        after = lanes.given_up(lane, owed.version, why, fires=owed.fires, fallback=successor, now=self._clock.now())
-        if successor:
-            self._fall_over(lane, after, version, successor, why, plan)
-        else:
-            self._write(lane, after, version, Receiver(lane.receiver), plan, after.receipt)
-        return after.receipt
-
-    # -- writing -------------------------------------------------------------------------------------------------------
-
-    def _fall_over(self, lane: Lane, after: Lane, version: int, successor: str, why: str, plan: Plan) -> bool:
-        """Owe the successor what this lane owed, in one commit with this lane's own change."""
-        if lane.owed is None:
-            return False
-        now = self._clock.now()
-        group = Group(lane.group, lane.group_key, lane.route_id, successor, {})
-        note = f"{lane.receiver} ({lane.integration}) {why}. You are told instead."
-        row_due = due_of(after, plan.receivers.get(lane.receiver, Receiver(lane.receiver)))
-        writes: list[Put] = [put_lane(after, version, row_due, now)]
-        told: list[Lane] = []
-        successors = targets.of_receiver(plan, group, successor, primary=lane.receiver)
-        if not successors:
-            self._telemetry.count("given_up", channel=lane.channel)
-            self._telemetry.log("error", "given up: the fallback has no integrations", receiver=successor, reason=why)
-        for target in successors:
-            row = self._store.get([lane_key(target.lane)]).get(lane_key(target.lane))
-            other = read_lane(row) if row else target.lane_of(group)
-            if other.owed and other.owed.snapshot == lane.owed.snapshot:
-                continue  # it is told of this already, by another lane's failure
-            owing = replace(lane.owed, note=note, silent=False, reason=str(lane.owed.reason))
-            other = lanes.owe(replace(other, epoch=plan.epoch), owing, now)
-            writes.append(put_lane(other, row.version if row else ABSENT, lanes.due(other), now))
-            told.append(other)
-        record = {"lane": lane.id, "receiver": lane.receiver, "to": successor, "why": why, "told": len(told)}
-        try:
-            self._store.commit([*writes, history.of_group(lane.group, "failover", record, now, lane.id)], durable=True)
-        except ConflictError:
-            return False
-        self._telemetry.count("failovers", channel=lane.channel)
-        self._telemetry.log("warning", "failed over", receiver=lane.receiver, to=successor, why=why)
-        for other in told:
-            self._hint(other, now)
-        return True
-
-    def _write(self, lane: Lane, after: Lane, version: int, receiver: Receiver, plan: Plan, receipt: str) -> bool:
-        now = self._clock.now()
-        record = {"lane": lane.id, "receiver": lane.receiver, "receipt": receipt, "epoch": plan.epoch}
-        try:
-            self._store.commit(
-                [
-                    put_lane(after, version, due_of(after, receiver), now),
-                    history.of_group(lane.group, "receipt", record, now, lane.id),
-                ]
-            )
-        except ConflictError:
-            return False
-        return True
-
-    def _change(
-        self,
-        claimed: Lane,
-        judged: Callable[[Lane], tuple[Lane, Instant | None]],
-        record: Mapping[str, Any] | None = None,
-    ) -> Lane | None:
-        """Change the lane we hold, as it stands now; None if the lease was lost to somebody else."""
-        for _ in range(TRIES):
-            row = self._store.get([lane_key(claimed.id)]).get(lane_key(claimed.id))
-            if row is None or read_lane(row).claimed_by != claimed.claimed_by:
-                self._telemetry.log("error", "the lease was lost before the outcome was recorded", lane=claimed.id)
-                return None
-            after, due = judged(read_lane(row))
-            now = self._clock.now()
-            writes = [put_lane(after, row.version, due, now)]
-            if record is not None:
-                writes.append(history.of_group(claimed.group, "attempt", record, now, claimed.id))
-            try:
-                self._store.commit(writes)
-            except ConflictError:
-                continue
-            return after
-        raise ConflictError(f"lane {claimed.id} was written by others {TRIES} times in a row")
-
-    def _after(self, lane: Lane, receiver: Receiver) -> None:
-        """Hint what is left: a newer version that came while we sent, or the next attempt."""
-        self._hint(lane, due_of(lane, receiver))
-
-    def _hint(self, lane: Lane, due: Instant | None) -> None:
-        now = self._clock.now()
-        if due is not None and due - now <= HINT_HORIZON:
-            hint = Hint("lane", lane.id, lane.owed.version if lane.owed else 0, lane.channel)
-            self._queues.send(deliver_queue(lane.channel), [hint.message(due, now)])
+        successor = plan.catch_all if lane.receiver != plan.catch_all and not silent(plan, plan.catch_all) else ""
+        return self._end(lane, version, why, successor, plan) or "written by somebody else; the due index knows"

@@ -19,9 +19,9 @@ from tocsin.muting import muted_by
 from tocsin.pipeline import blobs, history, snapshots, targets
 from tocsin.pipeline.messages import HINT_HORIZON, Hint
 from tocsin.pipeline.route import catch_all_route
-from tocsin.pipeline.rows import Group, Member, group_key, lane_rows, members_pk, put_lane
+from tocsin.pipeline.rows import Group, Member, batches, group_key, lane_rows, members_pk, put_lane
 from tocsin.pipeline.targets import Target
-from tocsin.ports import ABSENT, COMMIT_LIMIT, DUE, Clock, Delete, Put, Queues, Row, Store, Telemetry, deliver_queue
+from tocsin.ports import ABSENT, DUE, Clock, Delete, Put, Queues, Row, Store, Telemetry, deliver_queue
 from tocsin.routing import walk
 
 
@@ -132,10 +132,12 @@ class Flusher:
         after = replace(
             group, flushed=True, epoch=plan.epoch, gone=blobs.put_json(self._store, "gone", gone, now) if gone else ""
         )
-        writes: list[Put | Delete] = [self._owe(verdict, snapshot, reading, plan) for verdict in owing]
-        while len(writes) >= COMMIT_LIMIT - 1:  # a hundred integrations: the first ones go before the group's row
-            self._store.commit(writes[: COMMIT_LIMIT - 1])
-            writes = writes[COMMIT_LIMIT - 1 :]
+        puts = [self._owe(verdict, snapshot, reading, plan) for verdict in owing]
+        size = max((verdict.owing.size for verdict in owing if verdict.owing), default=0)
+        *before, rest = batches(puts, size, reserved=2)
+        for batch in before:  # a hundred integrations: the first ones go before the group's row
+            self._store.commit(batch)
+        writes: list[Put | Delete] = [*rest]
         due = next_due(reading.due, reading.route.group_interval, now)
         writes.append(Put(reading.row.key, after.as_row(), expect=reading.row.version, due_at=due))
         if owing or not group.flushed:
@@ -146,9 +148,8 @@ class Flusher:
 
     def _owe(self, verdict: Verdict, snapshot: str, reading: Reading, plan: Plan) -> Put:
         assert verdict.owing is not None  # noqa: S101 (told to mypy: only those that owe come here)
-        lane = lanes.owe(
-            replace(verdict.lane, epoch=plan.epoch), replace(verdict.owing, snapshot=snapshot), reading.now
-        )
+        lane = replace(verdict.lane, epoch=plan.epoch, primary=verdict.target.primary)
+        lane = lanes.owe(lane, replace(verdict.owing, snapshot=snapshot), reading.now)
         if not verdict.owing.fires:
             lane = replace(lane, fallback="")  # the incident is over; the next one tries its own receiver first
         return put_lane(lane, verdict.version, lanes.due(lane), reading.now)

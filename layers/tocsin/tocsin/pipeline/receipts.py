@@ -31,13 +31,21 @@ def intent(plan: Plan, lane: Lane) -> tuple[Integration | None, Receiver]:
     return (found[0] if found else None), receiver
 
 
+def silent(plan: Plan, receiver: str) -> bool:
+    """Whether to tell this receiver is to tell nobody."""
+    known = plan.receivers.get(receiver)
+    return known is not None and not known.integrations
+
+
 def successor_of(lane: Lane, receiver: Receiver, plan: Plan) -> str:
-    """Say who is told when this lane cannot be: one step, never in a circle."""
+    """Say who is told when this lane cannot be: one step, never in a circle, never somebody without integrations."""
     if lane.primary:  # a stand-in's failure goes to the catch-all, unless that is what it is
-        return plan.catch_all if plan.catch_all not in {lane.receiver, lane.primary} else ""
-    if receiver.fallback:
+        circle = {lane.receiver, lane.primary}
+    elif receiver.fallback and not silent(plan, receiver.fallback):
         return receiver.fallback
-    return plan.catch_all if plan.catch_all != lane.receiver else ""
+    else:
+        circle = {lane.receiver}
+    return "" if plan.catch_all in circle or silent(plan, plan.catch_all) else plan.catch_all
 
 
 def due_of(lane: Lane, receiver: Receiver) -> Instant | None:
@@ -68,11 +76,9 @@ def attempt_record(claimed: Claimed, outcome: Outcome, result: str, now: Instant
     }  # fmt: skip
 
 
-def event(claimed: Claimed, result: str, vendor_id: str) -> Mapping[str, Any]:
+def event(lane: Lane, reason: str, result: str, vendor_id: str = "", *, fires: bool) -> Mapping[str, Any]:
     """Make the detail of an event for other teams."""
-    lane = claimed.lane
     return {
-        "groupKey": lane.group_key, "receiver": lane.receiver, "integration": lane.integration,
-        "reason": claimed.wire.reason, "status": "firing" if claimed.wire.fires else "resolved", "result": result,
-        "vendorId": vendor_id,
+        "groupKey": lane.group_key, "receiver": lane.receiver, "integration": lane.integration, "reason": reason,
+        "status": "firing" if fires else "resolved", "result": result, "vendorId": vendor_id,
     }  # fmt: skip

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from tocsin import lanes
 from tocsin.lanes import Lane
 from tocsin.model import DAY, Alert, Instant, Labels, Span
-from tocsin.ports import ABSENT, Key, Put, Row, Store
+from tocsin.ports import ABSENT, COMMIT_LIMIT, Key, Put, Row, Store
 
 KEPT: Span = 14 * DAY  # how long history, snapshots and what nobody speaks of any more are kept
 ALERT_SHARDS = "0123456789abcdef"  # the first digit of the fingerprint spreads alerts over partitions
@@ -39,6 +39,8 @@ def heartbeat_key(name: str) -> Key:
     """A heartbeat."""
     return Key(f"heartbeat#{name}")
 
+
+COMMIT_ROOM = 3_000_000  # bytes of lanes in one commit; what else is in it has the rest of the 4 MB
 
 PLAN_POINTER = Key("plan", "current")
 
@@ -106,8 +108,9 @@ def read_lane(row: Row) -> Lane:
 
 
 def put_lane(lane: Lane, expect: int, due_at: Instant | None, now: Instant) -> Put:
-    """Write a lane's row; one that waits for nothing is forgotten in time, every notification renews it."""
-    expires = None if lane.waits else now + 2 * KEPT
+    """Write a lane's row; one that is over and waits for nothing is forgotten in time."""
+    kept = lane.waits or (lane.owed is not None and lane.owed.fires)  # however long it fires, it was told once
+    expires = None if kept else now + 2 * KEPT
     return Put(lane_key(lane.id), lanes.to_json(lane), expect=expect, due_at=due_at, expires_at=expires)
 
 
@@ -115,6 +118,20 @@ def lane_rows(store: Store, ids: Iterable[str]) -> Mapping[str, tuple[Lane, int]
     """Read lanes with the versions of their rows; those that are not there are missing."""
     rows = store.get([lane_key(lane) for lane in ids])
     return {lane.id: (lane, row.version) for row in rows.values() for lane in [read_lane(row)]}
+
+
+def batches(puts: Sequence[Put], size: int, *, reserved: int) -> list[list[Put]]:
+    """Divide the rows of lanes into commits; the last, perhaps empty, leaves room for ``reserved`` other rows.
+
+    Args:
+        puts: the rows.
+        size: bytes of the largest of them; a commit holds 4 MB.
+        reserved: rows that the last commit holds beside them.
+    """
+    most = max(1, min(COMMIT_LIMIT - reserved, COMMIT_ROOM // max(size, 1)))
+    last = len(puts) % most if len(puts) > most else len(puts)
+    full = [list(puts[i : i + most]) for i in range(0, len(puts) - last, most)]
+    return [*full, list(puts[len(puts) - last :])]
 
 
 def version_of(rows: Mapping[Key, Row], key: Key) -> int:
