@@ -22,6 +22,8 @@ class Resolver:
             name: str(spec.get("Default", "")) for name, spec in template["Parameters"].items()
         }
         self._known |= parameters
+        lists = [name for name, spec in template["Parameters"].items() if spec["Type"] == "CommaDelimitedList"]
+        self._known |= {name: self._known[name].split(",") for name in lists}
         self._known |= {
             "AWS::Region": region, "AWS::AccountId": account, "AWS::Partition": "aws", "AWS::StackName": stack,
             "AWS::NoValue": NO_VALUE,
@@ -59,6 +61,8 @@ class Resolver:
     def _function(self, name: str, argument: Any) -> Any:
         if name == "Fn::GetAtt":
             return self._attribute(*argument)
+        if name == "Fn::Join":
+            return str(argument[0]).join(self.resolve(argument[1]))
         if name == "Fn::Sub":
             return _PLACEHOLDER.sub(lambda found: self._placeholder(found[1]), argument)
         assert name == "Fn::If", name
@@ -73,6 +77,8 @@ class Resolver:
         if kind == "AWS::SQS::Queue":
             name = name.rpartition("/")[2]
             return name if attribute == "QueueName" else self._arn("sqs", name)
+        if kind == "AWS::Events::EventBus" and attribute == "Name":
+            return name
         assert attribute == "Arn", (logical, attribute)
         prefix = {
             "AWS::DynamoDB::Table": ("dynamodb", "table/"),
