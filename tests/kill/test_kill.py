@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import os
 import random
 import re
 import shutil
@@ -80,11 +81,11 @@ class Served:
         ]
         command += ["--data", str(self.folder / "data"), "--listen", f"127.0.0.1:{self.port}"]
         with (self.folder / "log").open("ab") as log:
-            self.process = subprocess.Popen(command, stderr=log, stdout=log)
+            self.process = subprocess.Popen(command, stderr=log, stdout=log, start_new_session=True)
 
     def kill(self) -> None:
         assert self.process is not None
-        self.process.send_signal(signal.SIGKILL)
+        os.killpg(self.process.pid, signal.SIGKILL)  # strace would leave what it traces behind
         self.process.wait()
 
 
