@@ -42,6 +42,11 @@ class Reading:
         """What is told, in Alertmanager's order."""
         return in_order(member.alert for member in self.members)
 
+    @property
+    def over(self) -> Sequence[Member]:
+        """What is told as resolved, by this flush or an earlier one, and may be deleted."""
+        return [*(member for member in self.members if not member.alert.firing), *self.gone]
+
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
@@ -86,12 +91,19 @@ class Flusher:
             return None
         group = Group.read(row)
         members = [Member.read(found) for found in self._store.scan(members_pk(name))]
-        gone = set(map(tuple, blobs.get_json(self._store, group.gone))) if group.gone else set()
-        left = [member for member in members if (member.fingerprint, member.version) not in gone]
-        told = [member for member in members if (member.fingerprint, member.version) in gone]
+        gone = self._gone(group) if group.gone else set()
+        left = [member for member in members if _mark(member) not in gone]
+        told = [member for member in members if _mark(member) in gone]
         route = self._route(group, plan)
         staled = [_on_stale(member, now, plan) for member in left]
         return Reading(row, group, route, row.due_at, now, staled, told)
+
+    def _gone(self, group: Group) -> set[tuple[str, int, int]]:
+        """Read what the last flush told as resolved; after weeks of rest the list is no more, and nothing is gone."""
+        try:
+            return {(name, version, rev) for name, version, rev in blobs.get_json(self._store, group.gone)["gone"]}
+        except blobs.LostError:
+            return set()
 
     def _route(self, group: Group, plan: Plan) -> Route:
         if group.route_id == CATCH_ALL_ROUTE:
@@ -128,10 +140,9 @@ class Flusher:
         if any(verdict.owing and not verdict.owing.silent for verdict in owing):
             taken = snapshots.to_json(reading.group, reading.route, reading.alerts, now)
             snapshot = blobs.put_json(self._store, "snapshot", taken, now)
-        gone: list[Json] = [[m.fingerprint, m.version] for m in (*reading.members, *reading.gone) if not m.alert.firing]
-        after = replace(
-            group, flushed=True, epoch=plan.epoch, gone=blobs.put_json(self._store, "gone", gone, now) if gone else ""
-        )
+        over: list[Json] = [list(_mark(member)) for member in reading.over]
+        gone = blobs.put_json(self._store, "gone", {"at": now, "gone": over}, now) if over else ""
+        after = replace(group, flushed=True, epoch=plan.epoch, gone=gone)
         puts = [self._owe(verdict, snapshot, reading, plan) for verdict in owing]
         size = max((verdict.owing.size for verdict in owing if verdict.owing), default=0)
         *before, rest = batches(puts, size, reserved=2)
@@ -174,12 +185,16 @@ class Flusher:
     def _tidy(self, reading: Reading) -> None:
         """Delete what was told as resolved, then the group if it is empty and nobody touched it meanwhile."""
         pk = members_pk(reading.group.id)
-        over = [member for member in (*reading.members, *reading.gone) if not member.alert.firing]
         key = type(reading.row.key)
-        self._store.write([Delete(key(pk, member.fingerprint), expect=member.version) for member in over])
+        self._store.write([Delete(key(pk, member.fingerprint), expect=member.version) for member in reading.over])
         if all(not member.alert.firing for member in reading.members):
             group = Delete(reading.row.key, expect=reading.row.version + 1, expect_touched=reading.row.touched)
             self._store.write([group])
+
+
+def _mark(member: Member) -> tuple[str, int, int]:
+    """Name a member as it was read. Its row's version alone begins anew when the row was deleted in between."""
+    return member.fingerprint, member.version, member.rev
 
 
 def _on_stale(member: Member, now: Instant, plan: Plan) -> Member:
