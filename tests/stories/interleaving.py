@@ -74,7 +74,7 @@ class Passing:
 
 
 class SlowVendor:
-    """A vendor that takes its time: others go on, the clock moves, faults come and go; two requests at once are seen."""
+    """A vendor that takes its time: others go on, the clock moves, faults come and go; two requests are seen."""
 
     def __init__(self, vendor: Vendor, baton: Baton) -> None:
         self._vendor, self._baton = vendor, baton

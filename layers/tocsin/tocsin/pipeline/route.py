@@ -25,6 +25,7 @@ from tocsin.pipeline.rows import KEPT, Group, Member, alert_key, group_key, memb
 from tocsin.ports import ABSENT, DUE, Clock, Key, Put, Queues, Row, Store, Telemetry, Touch
 
 STAMP_GRAIN: Span = HOUR  # a member's copy of the stamp may be this old: refreshes need not rewrite every group
+STAMP_PART = 10  # and by this part of stale_after at most, or what is heard of often would count as silent
 CONFLICT_TRIES = 12
 REMEMBERED = 8  # how many messages an alert's row names, for `tocsin explain`
 
@@ -66,7 +67,8 @@ class Router:
         self._write_alerts(known)
         for alert in known.values():
             self._place(alert, plan)
-        self._write_members(known)
+        grain = min(STAMP_GRAIN, plan.stale_after // STAMP_PART)
+        self._write_members(known, grain)
         due = self._arm(known)
         self._record(reads, known)
         return due
@@ -114,7 +116,7 @@ class Router:
         alert.state = replace(state, extra=extra)
         return Put(
             alert_key(state.fingerprint), observation.to_json(alert.state), expect=alert.rev - 1,
-            expires_at=state.stamp + KEPT * 2,
+            expires_at=None if state.fires else state.stamp + KEPT * 2,  # one that was sent once may fire for months
         )  # fmt: skip
 
     # -- groups --------------------------------------------------------------------------------------------------------
@@ -135,7 +137,7 @@ class Router:
             )  # fmt: skip
             alert.groups.append((group, route))
 
-    def _write_members(self, known: Mapping[str, Known]) -> None:
+    def _write_members(self, known: Mapping[str, Known], grain: Span) -> None:
         waiting = [(alert, group) for alert in known.values() for group, _ in alert.groups]
         for attempt in range(CONFLICT_TRIES):
             keys = [Key(members_pk(group.id), alert.state.fingerprint) for alert, group in waiting]
@@ -145,17 +147,28 @@ class Router:
             puts: list[Put] = []
             asked: list[tuple[Known, Group]] = []
             for (alert, group), key in zip(waiting, keys, strict=True):
-                put = _member(alert, group, rows.get(key))
+                put = _member(alert, group, rows.get(key), grain)
                 if key not in rows and put is None:  # it resolved before it was in the group: nobody is to be told
                     alert.groups = [pair for pair in alert.groups if pair[0].id != group.id]
                 if put is not None:
                     puts.append(put)
                     asked.append((alert, group))
-            verdicts = self._store.write(puts)
-            waiting = [pair for pair, held in zip(asked, verdicts, strict=True) if not held]
+            verdicts = list(zip(asked, self._store.write(puts), strict=True))
+            waiting = [pair for pair, held in verdicts if not held]
+            waiting += self._overtaken([pair for pair, held in verdicts if held])
             if not waiting:
                 return
         raise ConflictError(f"{len(waiting)} group members were written by others {CONFLICT_TRIES} times in a row")
+
+    def _overtaken(self, written: Sequence[tuple[Known, Group]]) -> list[tuple[Known, Group]]:
+        """Name the members that were written from what is no longer the latest state of their alerts.
+
+        Whoever wrote the newer state may have looked before our member was there, and left it alone: one of the two
+        must look after it wrote, and both do.
+        """
+        rows = self._store.get([alert_key(name) for name in {alert.state.fingerprint for alert, _ in written}])
+        newest = {row.key.sk: row.version for row in rows.values()}
+        return [pair for pair in written if newest.get(pair[0].state.fingerprint, 0) > pair[0].rev]
 
     def _refresh(self, alerts: Iterable[Known]) -> None:
         """Read alerts again after a conflict: a member is never written from an older state than its rival's."""
@@ -187,13 +200,18 @@ class Router:
 
     def _earlier(self, row: Row, wanted: Instant) -> Instant | None:
         """Say when a group that was never flushed is due; bring that forward where an alert's own wait is over."""
-        if row.data.get("flushed"):
-            return None  # group_interval is its only clock now
-        if row.due_at is not None and wanted >= row.due_at:
-            return row.due_at
-        if self._store.write([Put(row.key, row.data, expect=row.version, due_at=wanted)])[0]:
-            return wanted
-        return row.due_at  # a flush was faster: nothing is lost, it reads what was written before
+        for _ in range(CONFLICT_TRIES):
+            if row.data.get("flushed"):
+                return None  # group_interval is its only clock now
+            if row.due_at is not None and wanted >= row.due_at:
+                return row.due_at
+            if self._store.write([Put(row.key, row.data, expect=row.version, due_at=wanted)])[0]:
+                return wanted
+            found = self._store.get([row.key]).get(row.key)
+            if found is None:
+                return None  # a flush was faster: nothing is lost, it read what was written before
+            row = found
+        return row.due_at
 
     # -- history -------------------------------------------------------------------------------------------------------
 
@@ -226,7 +244,7 @@ def _change(stored: AlertState | None, state: AlertState) -> str:
     return "refreshed"
 
 
-def _member(alert: Known, group: Group, row: Row | None) -> Put | None:
+def _member(alert: Known, group: Group, row: Row | None, grain: Span) -> Put | None:
     """Make the write that brings a member up to date; None where there is nothing to write."""
     state = alert.state
     if row is None:
@@ -234,7 +252,7 @@ def _member(alert: Known, group: Group, row: Row | None) -> Put | None:
             return None  # it resolved before anybody was to be told
         return Member(state.fingerprint, alert.rev, state.alert(), state.stamp, state.quarantined).put(group.id, ABSENT)
     stored = Member.read(row)
-    fresh = stored.stamp + STAMP_GRAIN > state.stamp
+    fresh = stored.stamp + grain > state.stamp
     if stored.rev > alert.rev or (stored.alert == state.alert() and fresh):
         return None
     member = Member(state.fingerprint, alert.rev, state.alert(), state.stamp, state.quarantined)
