@@ -1,10 +1,9 @@
 """Lambda's door for the inbox, for what is due, and for the minute's tick."""
 
-import os
 from functools import cache
 from typing import Any
 
-from tocsin.bootstrap.aws.deployment import on_lambda
+from tocsin.bootstrap.aws.deployment import environment, on_lambda
 from tocsin.bootstrap.aws.telemetry import LambdaTelemetry
 from tocsin.bootstrap.aws.worker import Stages, stages
 
@@ -13,10 +12,10 @@ telemetry = LambdaTelemetry()
 
 @cache
 def stage() -> Stages:
-    return stages(os.environ, telemetry)
+    return stages(environment(), telemetry)
 
 
-if on_lambda(os.environ):
+if on_lambda(environment()):
     stage()
 
 

@@ -1,11 +1,10 @@
 """Lambda's door for the deliveries of one channel; each channel's function has this code, its own queue and secrets."""
 
-import os
 from functools import cache
 from typing import Any
 
 from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, process_partial_response
-from tocsin.bootstrap.aws.deployment import on_lambda
+from tocsin.bootstrap.aws.deployment import environment, on_lambda
 from tocsin.bootstrap.aws.telemetry import LambdaTelemetry
 from tocsin.bootstrap.aws.worker import Stages, stages
 
@@ -15,10 +14,10 @@ processor = BatchProcessor(event_type=EventType.SQS, raise_on_entire_batch_failu
 
 @cache
 def stage() -> Stages:
-    return stages(os.environ, telemetry)
+    return stages(environment(), telemetry)
 
 
-if on_lambda(os.environ):
+if on_lambda(environment()):
     stage()
 
 

@@ -1,10 +1,9 @@
 """Lambda's door for senders: POST /webhooks/{source} and /webhooks/{source}/{token}."""
 
-import os
 from functools import cache
 from typing import Any
 
-from tocsin.bootstrap.aws.deployment import on_lambda
+from tocsin.bootstrap.aws.deployment import environment, on_lambda
 from tocsin.bootstrap.aws.receive import Receiver, receive
 from tocsin.bootstrap.aws.records import request
 from tocsin.bootstrap.aws.telemetry import LambdaTelemetry
@@ -14,10 +13,10 @@ telemetry = LambdaTelemetry()
 
 @cache
 def stage() -> Receiver:
-    return receive(os.environ, telemetry)
+    return receive(environment(), telemetry)
 
 
-if on_lambda(os.environ):
+if on_lambda(environment()):
     stage()
 
 
