@@ -1,7 +1,8 @@
 """Deploy, once in an account and by a person, the roles by which GitHub Actions deploys the rest.
 
-``python -m infra.tools.bootstrap ENV`` calls the SAM CLI with ``parameters/<env>/deploy-roles.json``; SAM shows the
-change set and asks. It keeps the one nested part in SAM's own bucket, because ours is among what is being made.
+``python -m infra.tools.bootstrap ENV [platform|router]`` calls the SAM CLI with
+``parameters/<env>/deploy-roles.json`` or ``router-deploy-roles.json``; SAM shows the change set and asks. It keeps the
+nested part in SAM's own bucket, because ours is among what is being made.
 """
 
 import argparse
@@ -9,19 +10,23 @@ import json
 import subprocess
 import sys
 
-from infra.tools import deploy
+from infra.tools import deploy, stacks
+
+PREFIXES = {"platform": ("platform", "deploy-roles"), "router": ("tocsin", "router-deploy-roles")}
 
 
-def command(environment: str) -> list[str]:
+def command(environment: str, what: str = "platform") -> list[str]:
     """Return the call of the SAM CLI."""
-    path = deploy.INFRA / "parameters" / environment / "deploy-roles.json"
+    prefix, parameters = PREFIXES[what]
+    path = stacks.INFRA / "parameters" / environment / f"{parameters}.json"
     values = json.loads(path.read_text(encoding="utf-8"))
     return [
         deploy.sam_cli(),
         "deploy",
-        *("--config-file", str(deploy.INFRA / "samconfig.toml")),
-        *("--template-file", str(deploy.INFRA / "cluster-access" / "deploy-roles.yaml")),
-        *("--stack-name", f"platform-{environment}-deploy-roles"),
+        *("--config-file", str(stacks.INFRA / "samconfig.toml")),
+        *("--template-file", str(stacks.INFRA / "cluster-access" / "deploy-roles.yaml")),
+        *("--stack-name", f"{prefix}-{environment}-deploy-roles"),
+        *("--region", stacks.region_of(what, environment)),
         # Empty values are left to the template's defaults: the CLI reads `Key=` as a missing value.
         *("--parameter-overrides", *(f"{key}={value}" for key, value in values.items() if value)),
     ]
@@ -30,8 +35,10 @@ def command(environment: str) -> list[str]:
 def main(arguments: list[str] | None = None) -> int:
     """Run SAM and end as it does."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("environment", choices=deploy.ENVIRONMENTS)
-    return subprocess.run(command(parser.parse_args(arguments).environment), check=False).returncode  # noqa: S603
+    parser.add_argument("environment", choices=stacks.ENVIRONMENTS)
+    parser.add_argument("what", nargs="?", choices=tuple(PREFIXES), default="platform")
+    options = parser.parse_args(arguments)
+    return subprocess.run(command(options.environment, options.what), check=False).returncode  # noqa: S603
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ from typing import Any
 # Replacing or removing one of these loses what no template brings back: data, addresses, the cluster itself.
 PRECIOUS = frozenset(
     {
+        "AWS::DynamoDB::Table",
         "AWS::EC2::EIP",
         "AWS::EC2::Subnet",
         "AWS::EC2::VPC",

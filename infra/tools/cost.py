@@ -9,7 +9,7 @@ import sys
 from dataclasses import dataclass
 from typing import Any
 
-from infra.tools import deploy, resolve
+from infra.tools import resolve, stacks
 
 HOURS = 730
 # Dollars in eu-west-1, rounded. https://aws.amazon.com/eks/pricing/ https://aws.amazon.com/ec2/pricing/on-demand/
@@ -37,8 +37,8 @@ class Line:
 
 def lines(environment: str) -> list[Line]:
     """Return the bill of an environment, its node groups at the size where they start."""
-    path = deploy.INFRA / "parameters" / environment / "cluster-infrastructure.json"
-    root = deploy.INFRA / "cluster-infrastructure" / "template.yaml"
+    path = stacks.INFRA / "parameters" / environment / "cluster-infrastructure.json"
+    root = stacks.INFRA / "cluster-infrastructure" / "template.yaml"
     resources = resolve.resolve(root, json.loads(path.read_text(encoding="utf-8"))).resources.values()
 
     def of(resource_type: str) -> list[dict[str, Any]]:
@@ -65,7 +65,7 @@ def lines(environment: str) -> list[Line]:
 
 def table() -> str:
     """Return the bills side by side as Markdown."""
-    bills = {environment: lines(environment) for environment in deploy.ENVIRONMENTS}
+    bills = {environment: lines(environment) for environment in stacks.ENVIRONMENTS}
     rows = ["| dollars a month | " + " | ".join(bills) + " |", "|---|" + "---:|" * len(bills)]
     for columns in zip(*bills.values(), strict=True):
         what = columns[0].what.lstrip("0123456789 ")

@@ -2,12 +2,12 @@
 
 ``python -m infra.tools.deploy ENV [LAYER …] [--plan] [--yes] [--replace] [--markdown FILE]``. Without --yes it asks;
 with --plan it never executes. What cannot be undone needs --replace besides. The templates are built and uploaded by
-the SAM CLI, with the credentials that are in the environment.
+the SAM CLI, with the credentials that are in the environment. ``python -m infra.tools.deploy ENV router`` deploys the
+router, which is no layer of the platform and goes by itself.
 """
 
 import argparse
 import hashlib
-import json
 import shutil
 import subprocess
 import sys
@@ -17,15 +17,12 @@ from pathlib import Path
 from typing import Any
 
 import boto3
-from botocore.exceptions import ClientError
+from botocore.exceptions import BotoCoreError, ClientError
 
-from infra.tools import changes, templates
+from infra.tools import changes, stacks, templates
+from infra.tools.stacks import ENVIRONMENTS, LAYERS, ROUTER, stack_name
 
-INFRA = Path(__file__).resolve().parent.parent
-BUILD = INFRA.parent / ".aws-sam" / "platform"
-LAYERS = ("cluster-infrastructure", "cluster-access", "cluster-services")
-ENVIRONMENTS = ("integration", "staging", "production")
-REGION = "eu-west-1"
+BUILD = stacks.ROOT / ".aws-sam" / "platform"
 CAPABILITIES = ["CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_EXPAND"]
 POLL_SECONDS = 10
 # EKS takes ten minutes for a cluster and as long for each group of nodes and for each change of the version.
@@ -39,21 +36,9 @@ class DeployError(Exception):
     """The deployment stopped; the message says at which stack, why, and what to do."""
 
 
-def stack_name(layer: str, environment: str) -> str:
-    """Return a layer's stack name: cluster-access in staging is platform-staging-access."""
-    return f"platform-{environment}-{layer.removeprefix('cluster-')}"
-
-
-def parameters(layer: str, environment: str) -> list[dict[str, str]]:
-    """Return a layer's parameters in one environment as CloudFormation takes them."""
-    path = INFRA / "parameters" / environment / f"{layer}.json"
-    values = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {"Environment": environment}
-    return [{"ParameterKey": key, "ParameterValue": value} for key, value in values.items()]
-
-
 def sam_cli() -> str:
     """Return the SAM CLI: the one of the project if it is installed, else the one on PATH."""
-    own = INFRA.parent / ".venv-sam" / "bin" / "sam"
+    own = stacks.ROOT / ".venv-sam" / "bin" / "sam"
     found = str(own) if own.exists() else shutil.which("sam")
     if not found:
         raise DeployError(
@@ -62,26 +47,26 @@ def sam_cli() -> str:
     return found
 
 
-def _sam(verb: str, *arguments: str) -> None:
-    command = [sam_cli(), verb, *arguments, "--region", REGION]
+def _sam(region: str, verb: str, *arguments: str) -> None:
+    command = [sam_cli(), verb, *arguments, "--region", region]
     if subprocess.run(command, check=False, stdout=subprocess.DEVNULL).returncode:  # noqa: S603 - our own words
         raise DeployError(f"{' '.join(command)} failed; its reason stands above.")
 
 
-def package(layer: str, bucket: str, prefix: str) -> str:
+def package(layer: str, bucket: str, prefix: str, region: str) -> str:
     """Build a layer, upload its parts and code to the bucket, and return the template that points there."""
     built, packaged = BUILD / layer, BUILD / f"{layer}.packaged.yaml"
-    _sam("build", "-t", str(INFRA / layer / "template.yaml"), "-b", str(built))
+    _sam(region, "build", "-t", str(stacks.template_of(layer)), "-b", str(built))
     place = ["--s3-bucket", bucket, "--s3-prefix", f"{prefix}/{layer}"]
-    _sam("package", "-t", str(built / "template.yaml"), "--output-template-file", str(packaged), *place)
+    _sam(region, "package", "-t", str(built / "template.yaml"), "--output-template-file", str(packaged), *place)
     return packaged.read_text(encoding="utf-8")
 
 
-def publish(client: Client, template: str, bucket: str, prefix: str) -> str:
+def publish(client: Client, template: str, bucket: str, prefix: str, region: str) -> str:
     """Put a packaged template into the bucket and return its URL: a request itself may carry 51,200 bytes only."""
     key = f"{prefix}/{hashlib.sha256(template.encode()).hexdigest()}.template"
     client.put_object(Bucket=bucket, Key=key, Body=template.encode())
-    return f"https://{bucket}.s3.{REGION}.amazonaws.com/{key}"
+    return f"https://{bucket}.s3.{region}.amazonaws.com/{key}"
 
 
 def exists(client: Client, name: str) -> bool:
@@ -162,10 +147,13 @@ class Deployment:
             "ChangeSetName": f"{name}-{time.strftime('%Y%m%d%H%M%S')}",
             "ChangeSetType": "UPDATE" if exists(self.client, name) else "CREATE",
             "TemplateURL": template,
-            "Parameters": parameters(layer, self.environment),
+            "Parameters": [
+                {"ParameterKey": key, "ParameterValue": value}
+                for key, value in stacks.values(layer, self.environment).items()
+            ],
             "Capabilities": CAPABILITIES,
             "IncludeNestedStacks": True,
-            "Tags": [{"Key": "environment", "Value": self.environment}, {"Key": "layer", "Value": layer}],
+            "Tags": [{"Key": key, "Value": value} for key, value in stacks.tags(layer, self.environment).items()],
             **({"RoleARN": role} if role else {}),
         }
 
@@ -216,13 +204,15 @@ class Deployment:
 
 def chosen_layers(names: list[str]) -> list[str]:
     """Return the layers to go through, in their order: the named ones, or all that have a template."""
-    return [layer for layer in LAYERS if (layer in names if names else templates.of_stack(INFRA / layer))]
+    if ROUTER in names:
+        return [ROUTER]
+    return [layer for layer in LAYERS if (layer in names if names else templates.of_stack(stacks.INFRA / layer))]
 
 
 def _arguments(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("environment", choices=ENVIRONMENTS)
-    parser.add_argument("layers", nargs="*", metavar="LAYER", help=f"of {', '.join(LAYERS)}; all by default")
+    parser.add_argument("layers", nargs="*", metavar="LAYER", help=f"of {', '.join(LAYERS)}; or {ROUTER} alone")
     parser.add_argument("--plan", action="store_true", help="show and do not execute")
     parser.add_argument("--yes", action="store_true", help="do not ask")
     parser.add_argument("--replace", action="store_true", help="even if something is lost that cannot be made again")
@@ -230,31 +220,87 @@ def _arguments(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--markdown", type=Path, help="write the plan there as well")
     options = parser.parse_args(arguments)
     if unknown := set(options.layers) - set(LAYERS):
-        parser.error(f"{', '.join(sorted(unknown))}: no layer; there are {', '.join(LAYERS)}")
+        if options.layers == [ROUTER]:
+            return options
+        parser.error(f"{', '.join(sorted(unknown))}: no layer; there are {', '.join(LAYERS)}, and {ROUTER} by itself")
     return options
+
+
+def account_of(client: Client) -> str:
+    """Return the account that the credentials are of.
+
+    Raises:
+        DeployError: there are none, or they are not good any more.
+    """
+    try:
+        return str(client.get_caller_identity()["Account"])
+    except (BotoCoreError, ClientError) as error:
+        raise DeployError(
+            f"AWS does not know who you are ({error}). Put the credentials of the environment's account into your "
+            "shell (`aws sso login`, AWS_PROFILE), and look at them with `aws sts get-caller-identity`."
+        ) from None
+
+
+def artifacts(client: Client, layer: str, environment: str, account: str) -> str:
+    """Return the bucket for templates and code.
+
+    Raises:
+        DeployError: it does not exist or is somebody else's, so the account is another or not prepared yet.
+    """
+    bucket = stacks.bucket_of(layer, environment, account)
+    try:
+        client.head_bucket(Bucket=bucket, ExpectedBucketOwner=account)
+    except ClientError as error:
+        what = "router" if layer == ROUTER else "platform"
+        raise DeployError(
+            f"Account {account} has no bucket {bucket} that you may use ({error}). Either it is not the account of "
+            f"{environment}, or it wants `make bootstrap-{what} ENV={environment}` first (docs/platform.md)."
+        ) from None
+    return bucket
+
+
+def confirmed(question: str) -> bool:
+    """Ask the person at the terminal; where nobody sits the answer is no."""
+    try:
+        return input(question).strip().lower() in ("y", "yes")
+    except EOFError:
+        return False
+
+
+def run(options: argparse.Namespace, deployment: Deployment, region: str) -> None:
+    """Go through the layers.
+
+    Raises:
+        DeployError: one of them stopped.
+    """
+    layers = chosen_layers(options.layers)
+    if sentences := [each for layer in layers for each in stacks.refused(layer, options.environment)]:
+        raise DeployError("Parameters that the templates refuse:\n  " + "\n  ".join(sentences))
+    account = account_of(boto3.client("sts", region_name=region))
+    storage = boto3.client("s3", region_name=region)
+    for layer in layers:
+        bucket = artifacts(storage, layer, options.environment, account)
+        prefix = "plan" if options.plan else "deploy"
+        template = publish(storage, package(layer, bucket, prefix, region), bucket, f"{prefix}/{layer}", region)
+        if options.plan:
+            deployment.plan(layer, template, options.role)
+        else:
+            deployment.deploy(layer, template, options.role, replace=options.replace)
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Go through the layers; 1 when one of them stopped."""
     options = _arguments(arguments)
-    account = boto3.client("sts", region_name=REGION).get_caller_identity()["Account"]
-    bucket = f"platform-{options.environment}-artifacts-{account}"
+    region = stacks.region_of(options.layers[0] if options.layers else LAYERS[0], options.environment)
     deployment = Deployment(
-        boto3.client("cloudformation", region_name=REGION),
+        boto3.client("cloudformation", region_name=region),
         options.environment,
-        ask=lambda question: options.yes or input(question).strip().lower() in ("y", "yes"),
+        ask=lambda question: options.yes or confirmed(question),
         wait=lambda: time.sleep(POLL_SECONDS),
     )
-    storage = boto3.client("s3", region_name=REGION)
     try:
-        for layer in chosen_layers(options.layers):
-            prefix = "plan" if options.plan else "deploy"
-            template = publish(storage, package(layer, bucket, prefix), bucket, f"{prefix}/{layer}")
-            if options.plan:
-                deployment.plan(layer, template, options.role)
-            else:
-                deployment.deploy(layer, template, options.role, replace=options.replace)
-    except (DeployError, ClientError) as error:
+        run(options, deployment, region)
+    except (DeployError, BotoCoreError, ClientError) as error:
         print(error, file=sys.stderr)
         deployment.report.append(f"**Stopped:** {error}\n")
         return 1

@@ -14,7 +14,7 @@ from typing import Any
 import boto3
 from botocore.exceptions import ClientError
 
-from infra.tools import deploy
+from infra.tools import deploy, stacks
 
 DRIFTED, UNKNOWN = 1, 2
 POLL_SECONDS = 5
@@ -77,8 +77,8 @@ def of_environment(client: Client, environment: str, wait: Callable[[], None]) -
         DriftError: a layer does not exist, or a detection failed.
     """
     told = []
-    for layer in deploy.LAYERS:
-        name = deploy.stack_name(layer, environment)
+    for layer in stacks.LAYERS:
+        name = stacks.stack_name(layer, environment)
         if not deploy.exists(client, name):
             raise DriftError(f"{name}: does not exist; the platform is not whole")
         for stack in stacks_beneath(client, name):
@@ -89,10 +89,10 @@ def of_environment(client: Client, environment: str, wait: Callable[[], None]) -
 def main(arguments: list[str] | None = None) -> int:
     """Go through the environment's stacks; 0 when nothing has drifted."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("environment", choices=deploy.ENVIRONMENTS)
+    parser.add_argument("environment", choices=stacks.ENVIRONMENTS)
     parser.add_argument("--markdown", type=Path, help="write what was found there as well")
     options = parser.parse_args(arguments)
-    client = boto3.client("cloudformation", region_name=deploy.REGION)
+    client = boto3.client("cloudformation", region_name=stacks.REGION)
     try:
         told = of_environment(client, options.environment, lambda: time.sleep(POLL_SECONDS))
         code = DRIFTED if told else 0

@@ -17,9 +17,9 @@ from typing import Any
 from cfnlint.schema import ResourceNotFoundError
 from cfnlint.schema.manager import PROVIDER_SCHEMA_MANAGER
 
-from infra.tools import changes, deploy, resolve, templates
+from infra.tools import changes, resolve, stacks, templates
 
-ROOT = deploy.INFRA.parent
+ROOT = stacks.INFRA.parent
 _ABSENT = object()
 Resources = dict[str, dict[str, Any]]
 
@@ -46,7 +46,7 @@ class Loss:
 def create_only(resource_type: str) -> list[list[str]]:
     """Return the create-only properties of a type as paths; nothing for custom types and SAM's own."""
     try:
-        schema = PROVIDER_SCHEMA_MANAGER.get_resource_schema(deploy.REGION, resource_type).schema
+        schema = PROVIDER_SCHEMA_MANAGER.get_resource_schema(stacks.REGION, resource_type).schema
     except ResourceNotFoundError:
         return []
     pointers = [*schema.get("createOnlyProperties", []), *schema.get("conditionalCreateOnlyProperties", [])]
@@ -99,8 +99,8 @@ def _in_the_working_tree(path: Path) -> str | None:
 
 def resolved(layer: str, environment: str, text: Callable[[Path], str | None]) -> Resources:
     """Return the resources of a layer as the texts have it; nothing when it is not among them."""
-    values = text(deploy.INFRA / "parameters" / environment / f"{layer}.json")
-    root = deploy.INFRA / layer / "template.yaml"
+    values = text(stacks.INFRA / "parameters" / environment / f"{layer}.json")
+    root = stacks.INFRA / layer / "template.yaml"
     if values is None or text(root) is None:
         return {}
 
@@ -116,14 +116,12 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--against", default="origin/main", metavar="REF", help="the revision that is deployed")
     options = parser.parse_args(arguments)
     lost_for_good = False
-    for environment in deploy.ENVIRONMENTS:
-        for layer in deploy.LAYERS:
+    for environment in stacks.ENVIRONMENTS:
+        for layer in stacks.LAYERS:
             before = resolved(layer, environment, lambda path: _at_revision(options.against, path))
-            after = resolved(
-                layer, environment, lambda path: path.read_text(encoding="utf-8") if path.exists() else None
-            )
+            after = resolved(layer, environment, _in_the_working_tree)
             for loss in losses(before, after):
-                print(f"{deploy.stack_name(layer, environment)}: {loss}")
+                print(f"{stacks.stack_name(layer, environment)}: {loss}")
                 lost_for_good |= loss.is_precious
     return 1 if lost_for_good else 0
 

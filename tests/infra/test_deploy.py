@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from infra.tools import bootstrap, changes, deploy
+from infra.tools import bootstrap, changes, deploy, stacks
 
 
 def change(
@@ -262,10 +262,13 @@ def test_layers_keep_their_order_however_they_are_named() -> None:
 
 
 def test_names_of_stacks() -> None:
-    assert deploy.stack_name("cluster-infrastructure", "production") == "platform-production-infrastructure"
+    assert stacks.stack_name("router", "staging") == "tocsin-staging"
+    assert stacks.stack_name("cluster-infrastructure", "production") == "platform-production-infrastructure"
 
 
-@pytest.mark.parametrize("arguments", [["somewhere"], ["staging", "cluster-acess"]])
+@pytest.mark.parametrize(
+    "arguments", [["somewhere"], ["staging", "cluster-acess"], ["staging", "cluster-access", "router"]]
+)
 def test_unknown_names_are_a_usage_error(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:
         deploy.main(arguments)
@@ -280,7 +283,7 @@ def test_a_large_template_goes_by_the_bucket() -> None:
         def put_object(self, **given: Any) -> None:
             stored.update(given)
 
-    url = deploy.publish(Storage(), "Resources: {}", "bucket", "plan/cluster-access")
+    url = deploy.publish(Storage(), "Resources: {}", "bucket", "plan/cluster-access", "eu-west-1")
     assert url == f"https://bucket.s3.eu-west-1.amazonaws.com/{stored['Key']}"
     assert stored["Key"].startswith("plan/cluster-access/")
 
@@ -288,7 +291,7 @@ def test_a_large_template_goes_by_the_bucket() -> None:
 def test_the_bootstrap_hands_sam_the_parameters_that_have_a_value(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(deploy, "sam_cli", lambda: "sam")
     command = bootstrap.command("staging")
-    values = json.loads((deploy.INFRA / "parameters/staging/deploy-roles.json").read_text(encoding="utf-8"))
+    values = json.loads((stacks.INFRA / "parameters/staging/deploy-roles.json").read_text(encoding="utf-8"))
     assert command[command.index("--parameter-overrides") + 1 :] == [
         f"{key}={value}" for key, value in values.items() if value
     ]
@@ -297,7 +300,7 @@ def test_the_bootstrap_hands_sam_the_parameters_that_have_a_value(monkeypatch: p
 
 
 def test_make_asks_for_the_environment() -> None:
-    root = deploy.INFRA.parent
+    root = stacks.INFRA.parent
     done = subprocess.run(
         ["make", "-f", "infra/infra.mk", "env-given"], cwd=root, capture_output=True, text=True, check=False
     )

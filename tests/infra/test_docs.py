@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from infra.tools import cost, deploy, resolve, templates
+from infra.tools import cost, resolve, stacks, templates
 from tests.infra import policy_identity, world
 
 ROOT = Path(__file__).parents[2]
@@ -22,7 +22,7 @@ def test_the_cost_table_is_what_the_parameters_cost() -> None:
     assert told == cost.table(), "python -m infra.tools.cost"
 
 
-@pytest.mark.parametrize("environment", deploy.ENVIRONMENTS)
+@pytest.mark.parametrize("environment", stacks.ENVIRONMENTS)
 def test_every_line_of_the_bill_costs_something(environment: str) -> None:
     bill = cost.lines(environment)
     assert all(line.dollars > 0 for line in bill)

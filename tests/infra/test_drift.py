@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from infra.tools import deploy, drift
+from infra.tools import drift, stacks
 
 ACCESS = "arn:aws:cloudformation:eu-west-1:1:stack/platform-staging-access/x"
 
@@ -133,4 +133,4 @@ def test_the_exit_code_says_which(
     report = tmp_path / "drift.md"
     assert drift.main(["staging", "--markdown", str(report)]) == code
     assert text in report.read_text(encoding="utf-8")
-    assert deploy.LAYERS[0] not in text
+    assert stacks.LAYERS[0] not in text

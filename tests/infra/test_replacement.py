@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from infra.tools import deploy, replacement
+from infra.tools import replacement, stacks
 from tests.infra import policy, world
 
 
@@ -129,7 +129,7 @@ def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     ):
         subprocess.run(["git", "-C", str(tmp_path), *command], check=True)
     monkeypatch.setattr(replacement, "ROOT", tmp_path)
-    monkeypatch.setattr(deploy, "INFRA", tmp_path / "infra")
+    monkeypatch.setattr(stacks, "INFRA", tmp_path / "infra")
     return tmp_path
 
 

@@ -10,13 +10,15 @@ from typing import Any
 import pytest
 import yaml
 
-from infra.tools import deploy
+from infra.tools import deploy, stacks
 from tests.infra import world
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / ".github" / "workflows"
 WORKFLOWS = sorted(FOLDER.glob("*.yml"))
-PLATFORM = [FOLDER / name for name in ("platform.yml", "deploy.yml", "deploy-environment.yml", "drift.yml")]
+PLATFORM = [
+    FOLDER / name for name in ("platform.yml", "deploy.yml", "deploy-router.yml", "deploy-environment.yml", "drift.yml")
+]
 PINNED = re.compile(r"^[\w.-]+/[\w./-]+@[0-9a-f]{40}$")
 # What a stranger can write, and what a shell would therefore run: https://docs.github.com/en/actions/concepts/security/script-injections
 STRANGERS = re.compile(
@@ -157,14 +159,38 @@ def test_the_checks_notice(check: Any, workflow: dict[str, Any], sentence: str) 
     assert check(workflow) != [], sentence
 
 
-def test_integration_then_staging_then_production() -> None:
-    jobs = load(FOLDER / "deploy.yml")["jobs"]
-    order = [(name, job["needs"], job["with"]["environment"]) for name, job in jobs.items() if "with" in job]
+@pytest.mark.parametrize(("name", "what"), [("deploy.yml", "platform"), ("deploy-router.yml", "router")])
+def test_integration_then_staging_then_production(name: str, what: str) -> None:
+    workflow = load(FOLDER / name)
+    order = [(name, job["needs"], job["with"]) for name, job in workflow["jobs"].items() if "with" in job]
     assert order == [
-        ("integration", "test", "integration"),
-        ("staging", "integration", "staging"),
-        ("production", "staging", "production"),
+        ("integration", "test", {"environment": "integration", "what": what}),
+        ("staging", "integration", {"environment": "staging", "what": what}),
+        ("production", "staging", {"environment": "production", "what": what}),
     ]
+    assert workflow["concurrency"]["cancel-in-progress"] is False
+    assert workflow["on"]["push"]["branches"] == ["main"]
+
+
+def test_each_system_is_deployed_by_its_own_roles() -> None:
+    job = load(FOLDER / "deploy-environment.yml")["jobs"]["deploy"]
+    assert job["environment"] == "${{ inputs.environment }}", "whose reviewers approve"
+    called = {step["if"]: step for step in job["steps"] if "deploy-" in step.get("run", "")}
+    assert len(called) == 2
+    for what, role in (("platform", "vars.EXECUTION_ROLE_ARN"), ("router", "vars.ROUTER_EXECUTION_ROLE_ARN")):
+        step = called[f"inputs.what == '{what}'"]
+        assert f"make deploy-{what} " in step["run"]
+        assert step["env"]["EXECUTION_ROLE_ARN"] == f"${{{{ {role} }}}}"
+
+
+def test_before_tests_run_the_tools_that_they_ask_are_there() -> None:
+    """Without helm the tests of the third layer are skipped, and a skipped test is no proof."""
+    for path in WORKFLOWS:
+        lines = [line for step in steps(load(path)) for line in step.get("run", "").splitlines()]
+        for number, line in enumerate(lines):
+            if "pytest" in line or re.search(r"\bmake\b.* test\b|\bmake test\b", line):
+                assert any("helm-tools" in earlier for earlier in lines[: number + 1]), f"{path.name}: {line}"
+    assert re.search(r"^make .*helm-tools", (ROOT / ".ci" / "run").read_text(encoding="utf-8"), re.MULTILINE)
 
 
 def test_the_environments_are_those_that_the_roles_trust() -> None:
@@ -175,7 +201,7 @@ def test_the_environments_are_those_that_the_roles_trust() -> None:
                 if "Federated" in statement["Principal"]:
                     subject = statement["Condition"]["StringEquals"]["token.actions.githubusercontent.com:sub"]
                     trusted["plan" if path.endswith("PlanRole") else "deploy"].add(SUBJECT.search(subject)[1])
-    for name in ("platform.yml", "drift.yml"):
+    for name in ("platform.yml", "drift.yml"):  # and the router's roles trust the same ones
         (job,) = [job for job in load(FOLDER / name)["jobs"].values() if "environment" in job]
         used = {
             job["environment"].replace("${{ matrix.environment }}", each)
@@ -212,7 +238,7 @@ def test_shell_steps_parse() -> None:
 def test_drift_is_looked_for_every_night_and_never_in_silence() -> None:
     workflow = load(FOLDER / "drift.yml")
     assert re.fullmatch(r"\d+ \d+ \* \* \*", workflow["on"]["schedule"][0]["cron"])
-    assert workflow["jobs"]["look"]["strategy"]["matrix"]["environment"] == list(deploy.ENVIRONMENTS)
+    assert workflow["jobs"]["look"]["strategy"]["matrix"]["environment"] == list(stacks.ENVIRONMENTS)
     assert "needs.look.result != 'success'" in workflow["jobs"]["tell"]["if"]
     assert not any(step.get("continue-on-error") for step in workflow["jobs"]["look"]["steps"])
 

@@ -18,10 +18,11 @@ ROOTS = {
     "access": "cluster-access/template.yaml",
     "services": "cluster-services/template.yaml",
     "deploy-roles": "cluster-access/deploy-roles.yaml",
+    "router-deploy-roles": "cluster-access/deploy-roles.yaml",
 }
 ACCOUNTS = {"integration": "111111111111", "staging": "222222222222", "production": "333333333333"}
 FOLDERS = ("cluster-infrastructure", "cluster-access", "cluster-services")
-STACKS = (*FOLDERS, "deploy-roles")
+STACKS = (*FOLDERS, "deploy-roles", "router-deploy-roles")
 Templates = dict[str, dict[str, Any]]
 Parameters = dict[str, dict[str, str]]
 Mutation = Callable[[Templates, Parameters], None]
