@@ -45,7 +45,9 @@ class Heartbeats:
             if row and row.data["last"] >= beat:
                 return
             if row and row.data["missing"]:
-                self._say(rule, firing=False, at=beat, since=row.data["missing"])
+                # Said by our clock, and after what was said: the beat itself may have lain in the inbox meanwhile.
+                at = max(self._clock.now(), row.data.get("said", 0) + 1)
+                self._say(rule, firing=False, at=at, since=row.data["missing"])
             due = beat + rule.interval + rule.grace
             put = Put(key, {"last": beat, "missing": 0}, expect=row.version if row else ABSENT, due_at=due)
             if self._store.write([put])[0]:
@@ -65,9 +67,13 @@ class Heartbeats:
         if row.due_at is None or row.due_at > now:
             return False
         since = row.data["missing"] or row.due_at
-        # The message goes before the row: to die in between says it twice, which is nothing new to anybody.
+        # The row says so before and after the message: a beat in between knows that it has something to take back, and
+        # to die in between says it twice, which is nothing new to anybody.
+        missed = {**row.data, "missing": since, "said": now}
+        if not self._store.write([Put(key, missed, expect=row.version, due_at=row.due_at)])[0]:
+            return False  # it was heard of meanwhile
         self._say(rule, firing=True, at=now, since=since)
-        self._store.write([Put(key, {**row.data, "missing": since}, expect=row.version, due_at=now + AGAIN)])
+        self._store.write([Put(key, missed, expect=row.version + 1, due_at=now + AGAIN)])
         self._telemetry.count("heartbeats_missing", heartbeat=name)
         return True
 
