@@ -152,7 +152,8 @@ class Flusher:
         due = next_due(reading.due, reading.route.group_interval, now)
         writes.append(Put(reading.row.key, after.as_row(), expect=reading.row.version, due_at=due))
         if owing or not group.flushed:
-            writes.append(history.of_group(group.id, "flush", _record(reading, verdicts, snapshot), now))
+            record = history.aside(self._store, _record(reading, verdicts, snapshot), now)
+            writes.append(history.of_group(group.id, "flush", record, now))
         self._store.commit(writes)
         for verdict in verdicts:
             self._telemetry.count("flushes", reason=str(verdict.reason))
