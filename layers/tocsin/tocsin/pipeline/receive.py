@@ -19,6 +19,7 @@ MAX_BODY = 5 * 1024 * 1024  # bytes; a Lambda is handed 6 MB, base64 included, a
 REFUSED_HEAD = 4096  # what is kept of a body that is too large, so that somebody hears of it
 # A message holds 1 MiB: https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-messages.html
 INLINE_BODY = 180_000  # bytes; base64 makes a third more of it, and EventBridge's own limit is 256 KB
+SET_BACK: Span = 30 * SECOND  # a clock that goes back further than this is believed
 DOOR_KEPT: Span = 5 * SECOND  # how long the sources' proofs are trusted before they are read again
 
 
@@ -48,6 +49,7 @@ class Receive:
         self._telemetry, self._read_door = telemetry, door
         self._door = Door()
         self._door_until: Instant = -1
+        self._latest: Instant = -1
 
     def handle(
         self, source: str, path_token: str, headers: Mapping[str, str], body: bytes, *, too_large: bool = False
@@ -61,7 +63,7 @@ class Receive:
             body: the raw bytes (decoded when API Gateway encoded them); only a head if ``too_large``.
             too_large: whether the server in front already refused to read more.
         """
-        stamp = self._clock.now()
+        stamp = self._stamp()
         try:
             answer = self._answer(source, path_token, headers, body, stamp, too_large=too_large)
         except SecretError as error:
@@ -74,6 +76,12 @@ class Receive:
         known = source if answer.status != 404 else "unknown"  # noqa: PLR2004 (HTTP)
         self._telemetry.count("received", source=known, status=str(answer.status))
         return answer
+
+    def _stamp(self) -> Instant:
+        """Give the instant; what came later has the later stamp even if the clock was set back a little meanwhile."""
+        now = self._clock.now()
+        self._latest = now if now < self._latest - SET_BACK else max(now, self._latest + 1)
+        return self._latest
 
     def _answer(
         self, source: str, path_token: str, headers: Mapping[str, str], body: bytes, stamp: Instant, *, too_large: bool
