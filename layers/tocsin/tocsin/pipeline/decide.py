@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from tocsin.config.plan import Plan
-from tocsin.errors import ConflictError, StoreError
+from tocsin.errors import ConflictError, StoreBusyError, StoreError, StoreFullError
 from tocsin.pipeline.flush import Flusher
 from tocsin.pipeline.heartbeats import Heartbeats
 from tocsin.pipeline.intake import CONDEMNED, Intake, Read
 from tocsin.pipeline.messages import Hint, decode_hint
 from tocsin.pipeline.route import Router
 from tocsin.ports import DUE, INBOX, Clock, Queues, Received, Telemetry
-
 
 TRIES = 4  # of one flush, when a lane or the group is written by others meanwhile
 
@@ -72,6 +71,9 @@ class Decide:
         except StoreError as error:
             self._telemetry.count("retries", stage="route")
             self._telemetry.log("error", "a batch could not be routed", messages=len(reads), error=str(error))
+            if isinstance(error, ConflictError | StoreBusyError | StoreFullError):
+                for read in reads:
+                    self._intake.survived(read.received)
             return [*failed, *(read.received.id for read in reads)]
         for group in due:
             self._flush_now(group, plan)

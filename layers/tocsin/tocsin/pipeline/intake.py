@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from tocsin.errors import StoreError, UnintelligibleError
 from tocsin.model import Observation
-from tocsin.pipeline import blobs
+from tocsin.pipeline import blobs, limits
 from tocsin.pipeline.messages import Incoming, decode
 from tocsin.pipeline.rows import KEPT
-from tocsin.ports import ABSENT, INBOX, Clock, Key, Put, Queues, Received, Source, Store, Telemetry
+from tocsin.ports import ABSENT, INBOX, Clock, Delete, Key, Put, Queues, Received, Source, Store, Telemetry
+from tocsin.sources.lenient import quarantine
 
 QUARANTINED = "TocsinQuarantined"
 SUSPECT = 3  # the sighting from which on a message is worked alone
@@ -37,6 +39,7 @@ class Intake:
         """Take the ports; ``source`` makes a parser by name (``sources.source``)."""
         self._store, self._queues, self._clock, self._telemetry = store, queues, clock, telemetry
         self._source = source
+        self._survived: set[str] = set()
 
     def sort(self, received: Sequence[Received]) -> tuple[list[Received], list[Received]]:
         """Tell apart what may be worked together and what has been seen too often for that."""
@@ -49,12 +52,24 @@ class Intake:
         The queue's count includes crashes that a neighbour in the batch caused, so from the third sighting on we keep
         our own, durably, and it alone condemns.
         """
-        key = Key(f"sighting#{received.id}")
+        key = _sighting(received)
+        if received.id in self._survived:  # and the store could not be told so
+            self._survived.discard(received.id)
+            self._store.write([Delete(key)])
         row = self._store.get([key]).get(key)
         own = (row.data["count"] if row else SUSPECT - 1) + 1
         put = Put(key, {"count": own}, expect=row.version if row else ABSENT, expires_at=self._clock.now() + KEPT)
         self._store.write([put], durable=True)
         return int(own)
+
+    def survived(self, received: Received) -> None:
+        """Take a sighting back: the work failed for want of the store, the body did the process no harm."""
+        if received.count < SUSPECT:
+            return
+        self._survived.add(received.id)
+        with contextlib.suppress(StoreError):
+            self._store.write([Delete(_sighting(received))])
+            self._survived.discard(received.id)
 
     def read(self, received: Received, *, condemned: bool = False) -> Read:
         """Read one message; never raises for what it says, only ``StoreError`` where its body cannot be had."""
@@ -66,7 +81,7 @@ class Intake:
         if incoming.blob:
             try:
                 incoming = replace(incoming, body=blobs.get(self._store, incoming.blob))
-            except StoreError:
+            except blobs.LostError:
                 if received.count < CONDEMNED:
                     raise
                 return self._quarantined(received, incoming, "its body is no longer in the table")
@@ -77,7 +92,8 @@ class Intake:
             return self._quarantined(received, incoming, why)
         try:
             parser = self._source(incoming.source)
-            return Read(received, incoming, self._named(incoming, self._parse(parser, incoming)))
+            observations = [self._fitting(seen, incoming) for seen in self._parse(parser, incoming)]
+            return Read(received, incoming, self._named(incoming, observations))
         except UnintelligibleError as error:
             return self._quarantined(received, incoming, str(error))
         except KeyError:
@@ -92,6 +108,14 @@ class Intake:
             self._telemetry.count("defects", stage="parse", source=incoming.source)
             self._telemetry.log("error", "a parser failed", source=incoming.source, error=repr(error))
             raise UnintelligibleError(f"the parser of {incoming.source} failed: {type(error).__name__}") from error
+
+    def _fitting(self, seen: Observation, incoming: Incoming) -> Observation:
+        """Give what a row can hold: the alert with its longest texts cut, or word of it to the catch-all."""
+        why = limits.oversized(seen)
+        if not why:
+            return limits.fitting(seen)
+        self._telemetry.count("quarantined", source=incoming.source)
+        return quarantine(incoming.source, f"an alert is too large: {why}", dict(seen.labels), incoming.stamp)
 
     def _named(self, incoming: Incoming, observations: Sequence[Observation]) -> Sequence[Observation]:
         """Give what a parser itself quarantined the message's name, so that each odd body is heard of."""
@@ -131,6 +155,10 @@ class Intake:
     def settle(self, reads: Sequence[Read]) -> None:
         """Acknowledge messages whose work is done, before a suspect is worked that may take the process along."""
         self._queues.ack(INBOX, [read.received.receipt for read in reads])
+
+
+def _sighting(received: Received) -> Key:
+    return Key(f"sighting#{received.id}")
 
 
 def by_message(reads: Sequence[Read]) -> Mapping[str, Read]:
