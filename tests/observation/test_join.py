@@ -28,7 +28,7 @@ CASES = [
     ("it resolves and fires again with a later start", [fired(10, 10), ended(20, 19), fired(30, 25)], True),
     ("firing, resolved, firing, all with one start: the second page", [fired(10, 5), ended(20, 19), fired(30, 5)],
      True),
-    ("a late repeat of the firing from before the end says nothing", [fired(10, 5), ended(20, 19), fired(15, 5)], False),
+    ("a late repeat of a firing before the end says nothing", [fired(10, 5), ended(20, 19), fired(15, 5)], False),
     ("a start after the end fires, whenever it was seen", [ended(20, 10), fired(15, 12)], True),
     ("start and end at one instant, seen at once: over", [fired(10, 10), ended(10, 10)], False),
     ("a sender whose clock runs ahead: its end is clamped to the stamp", [ended(20, 10_000), fired(30, 25)], True),
