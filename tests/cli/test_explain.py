@@ -194,3 +194,35 @@ def test_a_story_without_anything_in_the_history_still_reads():
     assert "its messages are no longer in the history" in text
     assert 'Receiver "gone" (route of line 3), which no route leads to any more' in text
     assert "nobody was told: nothing of this group is in the history any more" in text
+
+
+def test_what_the_group_was_told_before_is_no_news_of_this_alert():
+    lane = {
+        "receiver": "four", "integration": "slack/0", "waits": False, "receipt": "sent ok",
+        "next": None, "fallback": "", "vendor_believes_open": True, "ref": {},
+    }  # fmt: skip
+    attempt = {
+        "kind": "attempt", "at": 10 * SECOND, "receiver": "four", "integration": "slack/0", "outcome": "sent ok",
+        "attempt": 1,
+    }  # fmt: skip
+    group = {
+        "group": "g", "receiver": "four", "line": 3, "group_key": "", "in_group": True, "flushes": [], "muted": "",
+        "attempts": [attempt], "lanes": [lane], "integrations": ["slack/0"], "current": True, "flushed": True,
+        "next_flush": 300 * SECOND,
+    }  # fmt: skip
+    alert = {
+        "fingerprint": "0" * 16, "labels": {"alertname": "Joined"}, "annotations": {}, "status": "firing",
+        "start": 20 * SECOND, "end": None, "source": "alertmanager", "heard": 20 * SECOND,
+    }  # fmt: skip
+    early = render({"alert": alert, "incoming": [], "tried": [], "groups": [group]})
+    assert "nobody was told: not yet; the group is told at 1970-01-01 00:05:00.000Z (group_interval)" in early
+    assert "sent ok" not in early
+    flush = {
+        "at": 300 * SECOND, "group_key": "{}:{}", "firing": ["0" * 16], "resolved": [],
+        "lanes": [{"receiver": "four", "integration": "slack/0", "version": 2, "reason": "new alerts added"}],
+    }  # fmt: skip
+    later = {**group, "flushes": [flush], "attempts": [attempt, {**attempt, "at": 301 * SECOND}]}
+    text = render({"alert": alert, "incoming": [], "tried": [], "groups": [later]})
+    assert "to be told, new alerts added" in text
+    assert text.count("slack/0: sent ok") == 1
+    assert "now: four slack/0 has been told: sent ok" in text

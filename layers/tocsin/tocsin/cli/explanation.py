@@ -71,7 +71,8 @@ def _routes(story: Story, *, extended: bool) -> list[str]:
 # ---- one group -------------------------------------------------------------------------------------------------------
 
 
-def _group(group: Story, alert: Story, *, extended: bool) -> list[str]:
+def _group(whole: Story, alert: Story, *, extended: bool) -> list[str]:
+    group = _of_this_alert(whole)
     line = f" (route of line {group['line']})" if group["line"] else ""
     before = "" if group.get("current", True) else ", which no route leads to any more"
     lines = [f'Receiver "{group["receiver"]}"{line}{before}']
@@ -84,6 +85,14 @@ def _group(group: Story, alert: Story, *, extended: bool) -> list[str]:
         if extended:
             lines.append(f"       vendor believes it open: {lane['vendor_believes_open']}; {json.dumps(lane['ref'])}")
     return [*lines, *_next(group, alert)] if told else lines
+
+
+def _of_this_alert(group: Story) -> Story:
+    """Leave out what was told of the group's other alerts, before this one was to be told for the first time."""
+    if not group["flushes"]:
+        return {**group, "attempts": [], "lanes": []}
+    first = min(record["at"] for record in group["flushes"])
+    return {**group, "attempts": [record for record in group["attempts"] if record["at"] >= first]}
 
 
 def _why_not(group: Story, alert: Story) -> str:
