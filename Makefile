@@ -49,7 +49,8 @@ demo: $(BIN)/.runtime ## watch sample alerts reach four pretended vendors, until
 
 .PHONY: test
 test: $(BIN)/.dev ## run every test whose tools are here, and say what was skipped
-	@$(BIN)/python -m pytest -n $(TEST_WORKERS) --dist worksteal $(TEST_FLAGS)
+	@$(BIN)/python -m pytest -n $(TEST_WORKERS) --dist worksteal -m "not alone" $(TEST_FLAGS)
+	@$(BIN)/python -m pytest -m alone $(TEST_FLAGS)
 
 TEST_WORKERS ?= auto
 TEST_FLAGS   ?=
