@@ -82,6 +82,18 @@ def ended(process: subprocess.Popen[bytes]) -> Iterator[subprocess.Popen[bytes]]
             process.wait()
 
 
+def remove_containers(build: Path) -> None:
+    """Remove what sam left: containers that have a function of this build mounted."""
+    listed = subprocess.run(["docker", "ps", "-aq"], capture_output=True, text=True, check=True).stdout.split()
+    for container in listed:
+        mounts = subprocess.run(
+            ["docker", "inspect", "--format", "{{range .Mounts}}{{.Source}} {{end}}", container],
+            capture_output=True, text=True, check=False,
+        ).stdout  # fmt: skip
+        if str(build) in mounts:
+            subprocess.run(["docker", "rm", "-f", container], capture_output=True, check=False)
+
+
 @pytest.fixture
 def api(sam: Sam, build: Path, image: str, tmp_path: Path) -> Iterator[tuple[str, Path]]:
     """The HTTP API on a port, and its log."""
@@ -99,6 +111,7 @@ def api(sam: Sam, build: Path, image: str, tmp_path: Path) -> Iterator[tuple[str
 
         wait_until(ready, "sam local start-api")
         yield url, log
+    remove_containers(build)
 
 
 @pytest.fixture
