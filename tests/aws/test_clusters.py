@@ -31,7 +31,9 @@ def layer(name: str, imports: Mapping[str, Any] | None = None, **changed: str) -
 def services() -> Resources:
     """What the cluster's third layer asks for when the router's account and region are ours."""
     below = layer("cluster-infrastructure")
-    found = layer("cluster-services", below.exports, RouterAccountId=ACCOUNT, RouterRegion=REGION).resources
+    found = layer(
+        "cluster-services", below.exports, RouterAccountId=ACCOUNT, RouterRegion=REGION, RouterBusName="tocsin"
+    ).resources
     return {path: resource["Properties"] for path, resource in found.items() if path.startswith("Alarms/")}
 
 

@@ -224,7 +224,7 @@ def test_alarms_go_to_the_routers_bus_in_its_own_account_and_region(environment:
     resources = platform.services(environment).resources
     rule = resources["Alarms/AlarmsToRouter"]["Properties"]
     (target,) = rule["Targets"]
-    assert target["Arn"] == "arn:aws:events:eu-west-2:444444444444:event-bus/tocsin"
+    assert target["Arn"] == f"arn:aws:events:eu-west-2:444444444444:event-bus/tocsin-{environment}"
     role = resources["Alarms/AlarmsToRouterRole"]["Properties"]["Policies"][0]["PolicyDocument"]["Statement"][0]
     assert role["Resource"] == target["Arn"]
     assert target["DeadLetterConfig"], "an alarm that cannot be delivered is kept"

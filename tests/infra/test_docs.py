@@ -56,6 +56,8 @@ def test_parameters_that_are_named_exist() -> None:
             found = templates.load(path)
             declared |= set(found.get("Parameters", {})) | set(found.get("Outputs", {}))
     declared |= set(templates.load(world.INFRA / "cluster-access/deploy-roles.yaml")["Parameters"])
+    router = templates.load(stacks.template_of(stacks.ROUTER))
+    declared |= set(router["Parameters"]) | set(router["Outputs"])
     named = re.findall(r"`([A-Z][a-z]+[A-Z]\w+)(?:: \"\w+\")?`", text_of(ROOT / "docs/platform.md"))
     properties = {"UpgradePolicy", "DeletionPolicy", "InstanceTypes", "AmiType", "DesiredSize"}
     assert sorted(set(named) - declared - properties) == []
