@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from tocsin import lanes
 from tocsin.bootstrap import compose
 from tocsin.engines.sqlite import SqliteStore
 from tocsin.errors import SecretError, StoreBusyError, StoreFullError
@@ -472,6 +473,31 @@ def test_a_body_of_four_megabytes_goes_the_whole_way():
     world.alertmanager(*alerts)
     world.run(MINUTE)
     assert [len(body["alerts"]) for body in world.vendors["webhook"].requests] == [5_000]
+
+
+@pytest.mark.parametrize("near", [0, 2, 20_000])
+def test_a_group_of_more_alerts_than_a_row_holds_is_told_and_resolved_like_any_other(near, monkeypatch):
+    monkeypatch.setattr(lanes, "NEAR", near)
+    tree = route("team", group_wait=0, repeat_interval=HOUR)
+    world = World(
+        plan(tree, receiver("team", "pagerduty", "slack", "email", fallback="ops"), receiver("ops", "webhook"))
+    )
+    world.vendors["slack"].down = Permanent("404")
+    names = ("A", "B", "C", "D")
+    world.alertmanager(*(firing(name, START - MINUTE) for name in names))
+    world.run(30 * MINUTE)
+    world.alertmanager(resolved("A", START - MINUTE, world.clock.instant))
+    world.run(40 * MINUTE)
+    world.run(HOUR)
+    world.alertmanager(*(resolved(name, START - MINUTE, world.clock.instant) for name in names))
+    world.run(10 * MINUTE)
+    reasons = ["first notification", "some alerts resolved", "repeat interval elapsed", "all alerts resolved"]
+    assert [body["reason"] for body in world.pager.requests] == reasons
+    assert [body["reason"] for body in world.vendors["webhook"].requests] == reasons
+    assert [len(body["alerts"]) for body in world.pager.requests] == [4, 4, 3, 3]
+    assert [body["reason"] for body in world.vendors["email"].requests] == [reasons[0], reasons[2], reasons[2]]
+    assert [incident["open"] for incident in world.pager.incidents] == [False]
+    assert world.rows("group#") == []
 
 
 def test_one_label_set_twice_in_a_body_ends_as_its_times_say():

@@ -16,6 +16,7 @@ from tocsin.model import MINUTE, SECOND, Instant, Span
 SCHEMA = 1
 LEASE: Span = 90 * SECOND  # longer than a worker's time limit (60 s) plus the skew of two clocks
 REQUEST_BUDGET: Span = 20 * SECOND  # nobody starts a request with less of the lease left than this
+NEAR = 20_000  # fingerprints that a lane's row holds itself; of more, its snapshot knows
 FINGERPRINT = 8  # bytes of one in a row
 ROW = 4_000  # bytes of everything else in it: keys, the note, the vendor's references
 BACKOFF_FIRST: Span = 5 * SECOND
@@ -35,16 +36,17 @@ class Owing:
     note: str = ""  # a sentence for the person: why a fallback is told
     silent: bool = False  # only resolutions, and the integration does not want them: nothing is sent
     stale: bool = False
+    far: str = ""  # "firing" or "resolved" where the fingerprints are too many for the row: the snapshot has them
 
     @property
     def fires(self) -> bool:
         """Whether anything fires in it."""
-        return bool(self.firing)
+        return bool(self.firing) or self.far == "firing"
 
     @property
     def size(self) -> int:
         """How many bytes its row has, about."""
-        return FINGERPRINT * (len(self.firing) + len(self.resolved)) + ROW
+        return FINGERPRINT * min(len(self.firing) + len(self.resolved), NEAR) + ROW
 
 
 @dataclass(frozen=True, slots=True)
@@ -251,9 +253,12 @@ def to_json(lane: Lane) -> dict[str, Any]:
     row |= {"schema": SCHEMA, "ref": dict(lane.ref)}
     if lane.owed:
         owed = lane.owed
-        row["firing"], row["resolved"] = _pack(owed.firing), _pack(owed.resolved)
+        far = owed.far
+        if len(owed.firing) + len(owed.resolved) > NEAR:
+            far = "firing" if owed.firing else "resolved"
+        row["firing"], row["resolved"] = (b"", b"") if far else (_pack(owed.firing), _pack(owed.resolved))
         row["owed"] = [
-            owed.version, owed.snapshot, str(owed.reason), owed.at, owed.note, owed.silent, owed.stale,
+            owed.version, owed.snapshot, str(owed.reason), owed.at, owed.note, owed.silent, owed.stale, far,
         ]  # fmt: skip
     return row
 
@@ -262,9 +267,9 @@ def from_json(lane: str, row: Mapping[str, Any]) -> Lane:
     """Read a lane from its row."""
     owed = None
     if "owed" in row:
-        version, snapshot, reason, at, note, silent, stale = row["owed"]
+        version, snapshot, reason, at, note, silent, stale, far = row["owed"]
         owed = Owing(
-            version, snapshot, _unpack(row["firing"]), _unpack(row["resolved"]), reason, at, note, silent, stale,
+            version, snapshot, _unpack(row["firing"]), _unpack(row["resolved"]), reason, at, note, silent, stale, far,
         )  # fmt: skip
     known = Lane.__dataclass_fields__.keys() - {"id", "owed"}
     return Lane(lane, owed=owed, **{name: value for name, value in row.items() if name in known})

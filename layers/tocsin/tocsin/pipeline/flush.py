@@ -128,6 +128,7 @@ class Flusher:
         verdicts = []
         for target in everyone:
             lane, version = rows.get(target.lane, (target.lane_of(reading.group), ABSENT))
+            lane = snapshots.near(self._store, lane)
             verdicts.append(_verdict(reading, target, lane, version, plan, muted=muted))
         return verdicts
 

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from tocsin.config.plan import Route
+from tocsin.lanes import Lane
 from tocsin.model import Alert, Instant, Json, Snapshot
+from tocsin.pipeline import blobs
 from tocsin.pipeline.rows import Group
+from tocsin.ports import Store
 
 SCHEMA = 1
+FORGOTTEN = "0" * 16  # stands for the fingerprints that nobody knows any more
 
 
 def to_json(group: Group, route: Route, alerts: Sequence[Alert], taken: Instant) -> Json:
@@ -26,6 +31,22 @@ def to_json(group: Group, route: Route, alerts: Sequence[Alert], taken: Instant)
             for a in alerts
         ],
     }
+
+
+def near(store: Store, lane: Lane) -> Lane:
+    """Give a lane that knows what it owed last, however many alerts that were.
+
+    When the snapshot is no more, nobody knows: whatever fires counts as new then, and an end as an end.
+    """
+    owed = lane.owed
+    if owed is None or not owed.far:
+        return lane
+    try:
+        alerts = blobs.get_json(store, owed.snapshot)["alerts"] if owed.snapshot else []
+    except blobs.LostError:
+        alerts = [[FORGOTTEN, owed.fires]]
+    firing = frozenset(alert[0] for alert in alerts if alert[1])
+    return replace(lane, owed=replace(owed, firing=firing, resolved=frozenset(a[0] for a in alerts) - firing, far=""))
 
 
 def from_json(row: Mapping[str, Any], *, firing_only: bool) -> Snapshot:
