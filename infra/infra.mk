@@ -29,6 +29,10 @@ plan-router: env-given $(BIN)/.dev $(SAM_VENV)/.ready ## show what deploying ENV
 drift-platform: env-given $(BIN)/.dev ## find what was changed by hand in ENV; fails when anything was
 	@$(BIN)/python -m infra.tools.drift $(ENV) $(if $(MARKDOWN),--markdown $(MARKDOWN))
 
+.PHONY: drift-router
+drift-router: env-given $(BIN)/.dev ## the same for ENV's router
+	@$(BIN)/python -m infra.tools.drift $(ENV) router $(if $(MARKDOWN),--markdown $(MARKDOWN))
+
 .PHONY: bootstrap-platform
 bootstrap-platform: env-given $(BIN)/.dev $(SAM_VENV)/.ready ## once in an account, by a person: the roles by which GitHub Actions deploys (needs the SAM CLI)
 	@$(BIN)/python -m infra.tools.bootstrap $(ENV)

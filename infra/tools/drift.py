@@ -1,7 +1,8 @@
 """Find what somebody changed by hand: drift of every stack of an environment and of the stacks nested in it.
 
-``python -m infra.tools.drift ENV [--markdown FILE]`` ends with 1 when anything has drifted and with 2 when it could not
-be found out, so that a nightly job is red in both cases. CloudFormation compares with the rights of the caller.
+``python -m infra.tools.drift ENV [router] [--markdown FILE]`` looks at the platform's layers, or at the router. It ends
+with 1 when anything has drifted and with 2 when it could not be found out, so that a nightly job is red in both cases.
+CloudFormation compares with the rights of the caller.
 """
 
 import argparse
@@ -12,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import boto3
-from botocore.exceptions import ClientError
+from botocore.exceptions import BotoCoreError, ClientError
 
 from infra.tools import deploy, stacks
 
@@ -70,14 +71,16 @@ def _sentences(client: Client, stack: str) -> Iterator[str]:
                 yield f"{name} ({drift['ResourceType']}): {difference['PropertyPath']} is {found}, should be {meant}"
 
 
-def of_environment(client: Client, environment: str, wait: Callable[[], None]) -> list[str]:
+def of_environment(
+    client: Client, environment: str, wait: Callable[[], None], layers: tuple[str, ...] = stacks.LAYERS
+) -> list[str]:
     """Return one sentence for each drifted resource of an environment's layers.
 
     Raises:
         DriftError: a layer does not exist, or a detection failed.
     """
     told = []
-    for layer in stacks.LAYERS:
+    for layer in layers:
         name = stacks.stack_name(layer, environment)
         if not deploy.exists(client, name):
             raise DriftError(f"{name}: does not exist; the platform is not whole")
@@ -90,18 +93,20 @@ def main(arguments: list[str] | None = None) -> int:
     """Go through the environment's stacks; 0 when nothing has drifted."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("environment", choices=stacks.ENVIRONMENTS)
+    parser.add_argument("what", nargs="?", choices=("platform", stacks.ROUTER), default="platform")
     parser.add_argument("--markdown", type=Path, help="write what was found there as well")
     options = parser.parse_args(arguments)
-    client = boto3.client("cloudformation", region_name=stacks.REGION)
+    layers = (stacks.ROUTER,) if options.what == stacks.ROUTER else stacks.LAYERS
+    client = boto3.client("cloudformation", region_name=stacks.region_of(layers[0], options.environment))
     try:
-        told = of_environment(client, options.environment, lambda: time.sleep(POLL_SECONDS))
+        told = of_environment(client, options.environment, lambda: time.sleep(POLL_SECONDS), layers)
         code = DRIFTED if told else 0
-    except (DriftError, ClientError) as error:
+    except (DriftError, BotoCoreError, ClientError) as error:
         told, code = [f"not found out: {error}"], UNKNOWN
     text = "\n".join(f"- {sentence}" for sentence in told) or "Nothing has drifted."
     print(text)
     if options.markdown:
-        options.markdown.write_text(f"### {options.environment}\n\n{text}\n", encoding="utf-8")
+        options.markdown.write_text(f"### {options.environment}: {options.what}\n\n{text}\n", encoding="utf-8")
     return code
 
 

@@ -120,15 +120,19 @@ def _github(path: str, condition: dict[str, Any], environment: str) -> Iterator[
 
 
 def one_deploying_role_an_environment(world: World) -> Iterator[str]:
-    subjects = {}
+    subjects: list[tuple[str, str]] = []
     for path, given in world.of_type(ROLE):
-        for statement in given["AssumeRolePolicyDocument"]["Statement"]:
-            if "Federated" in statement["Principal"]:
-                subjects[statement["Condition"].get("StringEquals", {}).get(f"{GITHUB}:sub", "")] = path
-    deploying = [path for subject, path in subjects.items() if subject.endswith(f":{world.environment}")]
-    if len(deploying) != 1:
-        yield f"{len(deploying)} roles deploy"
-    planning = [path for subject, path in subjects.items() if subject.endswith("-plan")]
+        subjects += [
+            (path, statement["Condition"].get("StringEquals", {}).get(f"{GITHUB}:sub", ""))
+            for statement in given["AssumeRolePolicyDocument"]["Statement"]
+            if "Federated" in statement["Principal"]
+        ]
+    for stack in ("deploy-roles", "router-deploy-roles"):
+        ours = [subject for path, subject in subjects if path.startswith(f"{stack}/")]
+        deploying = [subject for subject in ours if subject.endswith(f":{world.environment}")]
+        if len(deploying) != 1:
+            yield f"{stack}: {len(deploying)} roles deploy"
+    planning = [path for path, subject in subjects if subject.endswith("-plan")]
     for where, statement in statements(world):
         if where.split()[0] in planning and "cloudformation:ExecuteChangeSet" in listed(statement["Action"]):
             yield f"{where}: the planning role executes"

@@ -86,6 +86,12 @@ def test_a_changed_and_a_deleted_resource_are_told() -> None:
     ]
 
 
+def test_the_router_is_one_stack_and_looked_at_by_itself() -> None:
+    cloud = CloudFormation()
+    assert drift.of_environment(cloud, "staging", lambda: None, ("router",)) == []
+    assert cloud.looked_at == ["tocsin-staging"]
+
+
 def test_the_autoscalers_work_is_no_drift() -> None:
     scaled = modified("BlueNodes", "AWS::EKS::Nodegroup", "/ScalingConfig/DesiredSize", "9", "6")
     assert look(CloudFormation(drifts={"platform-staging-infrastructure": [scaled]})) == []

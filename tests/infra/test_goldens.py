@@ -12,7 +12,7 @@ from tests.infra import world
 def parts() -> list[str]:
     """Return layer and part of all resources.
 
-    Left out are the rendered rights, which are a golden of themselves, and the third layer (tests/helm/test_goldens.py).
+    Left out: the rendered rights, a golden of themselves, and the third layer (tests/helm/test_goldens.py).
     """
     found = {tuple(path.split("/")[:2]) for path in world.build("production").resources if path.count("/") > 1}
     return sorted("/".join(names) for names in found if names[0] != "services" and "Policies" not in names[1])
@@ -45,6 +45,8 @@ def test_parameter_sets_agree_with_each_other_and_with_the_table(environment: st
     assert table["environments"][environment]["cluster"] == found["cluster-infrastructure"]["ClusterName"]
     assert table["environments"][environment]["account"] == world.ACCOUNTS[environment]
     assert len({found[layer]["AccessMode"] for layer in world.FOLDERS}) == 1
+    readers = {found[layer].get("RouterMetricsRoleArn", "") for layer in ("cluster-infrastructure", "cluster-services")}
+    assert len(readers) == 1, "Grafana may take the role that it is told to take"
 
 
 @pytest.mark.parametrize(
