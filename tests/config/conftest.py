@@ -31,7 +31,7 @@ def load_text(tmp_path: Path, channels: Mapping[str, ChannelSchema]) -> Load:
         (tmp_path / "alertmanager.yml").write_text(alertmanager)
         if tocsin is not None:
             (tmp_path / "tocsin.yml").write_text(tocsin)
-        return load(tmp_path / "alertmanager.yml", channels, sources.REGISTRY)
+        return load(tmp_path / "alertmanager.yml", channels, sources.STRANGERS)
 
     return loaded
 

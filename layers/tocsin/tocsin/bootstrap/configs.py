@@ -17,4 +17,4 @@ def channel_schemas() -> Channels:
 
 def load_config(path: str | Path) -> Loaded:
     """Load an ``alertmanager.yml`` or a ``tocsin.yml``; raises ``ConfigError`` with every problem."""
-    return load(path, channel_schemas(), sources.REGISTRY)
+    return load(path, channel_schemas(), sources.STRANGERS)

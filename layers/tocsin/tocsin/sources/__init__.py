@@ -15,6 +15,7 @@ REGISTRY: dict[str, str] = {
     "pingdom": "tocsin.sources.pingdom:Pingdom",
     INTERNAL: "tocsin.sources.internal:Internal",
 }
+STRANGERS = tuple(name for name in REGISTRY if name != INTERNAL)  # the kinds that a config may name
 
 
 def source(name: str) -> Source:

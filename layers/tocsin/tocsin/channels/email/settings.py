@@ -90,7 +90,7 @@ class EmailSettings(Settings):
     @model_validator(mode="after")
     def _check(self) -> EmailSettings:
         if not self.to:
-            raise ValueError("missing to address in email config")
+            raise ValueError("missing to address in email config: set to, such as team@example.org")
         if not self.from_:
             raise ValueError("no global SMTP from set: set smtp_from, or from in the receiver")
         if self.transport == "smtp" and not self.smarthost:

@@ -67,7 +67,7 @@ class PagerDutySettings(Settings):
     @model_validator(mode="after")
     def _check(self) -> PagerDutySettings:
         if self.routing_key is None and self.service_key is None:
-            raise ValueError("missing service or routing key in PagerDuty config")
+            raise ValueError("missing service or routing key in PagerDuty config: set routing_key or routing_key_file")
         self.details = {**DEFAULT_DETAILS, **self.details}
         self.source = self.source or self.client
         return self

@@ -45,11 +45,11 @@ class SlackAction(Strict):
     @model_validator(mode="after")
     def _check(self) -> SlackAction:
         if not self.type:
-            raise ValueError("missing type in Slack action configuration")
+            raise ValueError("missing type in Slack action configuration: set type, such as button")
         if not self.text:
-            raise ValueError("missing text in Slack action configuration")
+            raise ValueError("missing text in Slack action configuration: set text, what the button says")
         if not self.url and not self.name:
-            raise ValueError("missing name or url in Slack action configuration")
+            raise ValueError("missing name or url in Slack action configuration: set url, where the button leads")
         if self.url:
             self.name, self.value, self.confirm = "", "", None
         return self
@@ -65,9 +65,9 @@ class SlackField(Strict):
     @model_validator(mode="after")
     def _check(self) -> SlackField:
         if not self.title:
-            raise ValueError("missing title in Slack field configuration")
+            raise ValueError("missing title in Slack field configuration: set title")
         if not self.value:
-            raise ValueError("missing value in Slack field configuration")
+            raise ValueError("missing value in Slack field configuration: set value")
         return self
 
 
@@ -121,9 +121,13 @@ class SlackSettings(Settings):
     @model_validator(mode="after")
     def _check(self) -> SlackSettings:
         if self.api_url is None and self.app_token is None:
-            raise ValueError("no Slack API URL nor App token set either inline or in a file")
+            raise ValueError(
+                "no Slack API URL nor App token set either inline or in a file: set api_url, or globally slack_api_url"
+            )
         if self.api_url is not None and self.app_token is not None:
-            raise ValueError("at most one of api_url/api_url_file & app_token/app_token_file must be configured")
+            raise ValueError(
+                "at most one of api_url/api_url_file & app_token/app_token_file must be configured: drop one"
+            )
         if self.app_token is not None and self.http_config is not None and self.http_config.authorization is not None:
-            raise ValueError("http authorization can't be set when using Slack App tokens")
+            raise ValueError("http authorization can't be set when using Slack App tokens: drop either")
         return self

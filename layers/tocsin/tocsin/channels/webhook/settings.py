@@ -21,7 +21,7 @@ class WebhookSettings(Settings):
     @model_validator(mode="after")
     def _check(self) -> WebhookSettings:
         if self.url is None:
-            raise ValueError("one of url or url_file must be configured")
+            raise ValueError("one of url or url_file must be configured: set one")
         if self.max_alerts < 0:
             raise ValueError("max_alerts must not be negative: 0 sends them all")
         return self
