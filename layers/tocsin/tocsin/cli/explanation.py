@@ -153,11 +153,10 @@ def _attempt(record: Story, group: Story) -> str:
 
 def _lane(lane: Story) -> str:
     if not lane["waits"]:
-        return (
-            f"has been told: {lane['receipt']}"
-            if lane["receipt"].startswith("sent")
-            else lane["receipt"] or "owes nothing"
-        )
+        if lane["receipt"] == "sent dry-run":
+            return "would have been told: dry run"
+        sent = lane["receipt"].startswith("sent")
+        return f"has been told: {lane['receipt']}" if sent else lane["receipt"] or "owes nothing"
     after = f"; tried again by {moment(lane['next'])}" if lane.get("next") else ""
     instead = f'; "{lane["fallback"]}" is told instead' if lane.get("fallback") else ""
     return f"HAS NOT BEEN TOLD YET: {lane['receipt'] or 'no attempt was made so far'}{after}{instead}"
