@@ -57,6 +57,18 @@ def test_a_second_process_is_told_too_and_spoils_nothing(path: Path) -> None:
         assert engine.store.write([Put(KEY, {"n": 2}, expect=1)]) == [True]
 
 
+def test_nobody_but_its_owner_reads_the_file_and_what_lies_beside_it(path: Path) -> None:
+    before = os.umask(0o022)
+    try:
+        with sqlite_engine("disk", path) as engine:
+            engine.store.write([Put(KEY, {"n": 1})])
+            modes = {file.name: file.stat().st_mode & 0o777 for file in path.parent.iterdir()}
+    finally:
+        os.umask(before)
+    assert len(modes) == 4
+    assert set(modes.values()) == {0o600}
+
+
 def test_a_directory_that_cannot_be_had_is_said(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(StoreError, match=r"cannot be opened: File exists; choose another --data directory"):

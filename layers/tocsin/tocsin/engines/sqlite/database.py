@@ -120,6 +120,8 @@ class Database:
             self._idle.append(connection)
 
     def _open(self) -> sqlite3.Connection:
+        if self.path:
+            _reserve(self.path)
         try:
             connection = _connect(str(self.path or _MEMORY))
             try:
@@ -159,6 +161,15 @@ class Database:
         if self._lock_file is not None:
             os.close(self._lock_file)
             self._lock_file = None
+
+
+def _reserve(path: Path) -> None:
+    """Make the file its owner's alone, and so the WAL, which takes its mode: bodies hold what is not for everybody.
+
+    What cannot be made SQLite will say. Only before it has the file open: closing a descriptor would drop its locks.
+    """
+    with contextlib.suppress(OSError):
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
 
 
 def _connect(target: str) -> sqlite3.Connection:
