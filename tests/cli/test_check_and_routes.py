@@ -112,6 +112,23 @@ def test_wrong_usage_ends_with_two(run: Run, arguments: tuple[str, ...]) -> None
     assert run(*arguments)[0] == 2
 
 
+def test_routes_show_draws_bars_as_amtool_does_with_spaces_that_do_not_break(run: Run, good: Path) -> None:
+    good.write_text(
+        """
+route:
+  receiver: a
+  routes:
+    - matchers: [severity="page"]
+      routes:
+        - matchers: [team="x"]
+    - matchers: [team="y"]
+receivers: [{name: a}]
+"""
+    )
+    _, out, _ = run("routes", "show", "--config", good)
+    assert '    │\N{NO-BREAK SPACE}\N{NO-BREAK SPACE} └── {team="x"}  receiver: a\n' in out
+
+
 def test_routes_show_draws_the_tree(run: Run, good: Path) -> None:
     code, out, _ = run("routes", "show", "--config", good)
     assert code == 0
