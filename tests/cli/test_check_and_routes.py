@@ -5,6 +5,7 @@ import json
 import shutil
 import subprocess
 from collections.abc import Callable
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -110,6 +111,12 @@ def test_check_prints_json(run: Run, bad: Path, good: Path) -> None:
 )
 def test_wrong_usage_ends_with_two(run: Run, arguments: tuple[str, ...]) -> None:
     assert run(*arguments)[0] == 2
+
+
+def test_the_release_is_said(run: Run) -> None:
+    code, out, _ = run("--version")
+    assert code == 0
+    assert out == f"tocsin {version('tocsin')}\n"
 
 
 def test_routes_show_draws_bars_as_amtool_does_with_spaces_that_do_not_break(run: Run, good: Path) -> None:

@@ -22,10 +22,25 @@ COMMANDS = {
 }
 
 
+class _Version(argparse.Action):
+    """Prints the installed release; only then is the package's metadata looked up."""
+
+    def __init__(self, option_strings: Sequence[str], dest: str, help: str | None = None) -> None:  # noqa: A002 (argparse's)
+        super().__init__(option_strings, dest, nargs=0, help=help)
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        """Print it and exit."""
+        from importlib.metadata import version  # noqa: PLC0415 (only here is it needed)
+
+        print(f"tocsin {version('tocsin')}")
+        parser.exit()
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; gives the exit code: 0 fine, 1 findings, 2 usage."""
     arguments = list(sys.argv[1:] if argv is None else argv)
     parser = argparse.ArgumentParser(prog="tocsin", description="A serverless alert router.")
+    parser.add_argument("--version", action=_Version, help="print the release and end")
     subparsers = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     named = next((word for word in arguments if word in COMMANDS), None)
     for name, summary in COMMANDS.items():
