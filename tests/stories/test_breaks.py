@@ -358,3 +358,24 @@ def test_lanes_keep_their_words_while_the_alert_fires_and_are_forgotten_when_it_
     world.alertmanager(resolved("Down", START - MINUTE, START))
     world.run(6 * MINUTE)
     assert all(row.expires_at for row in world.rows("lane#"))
+
+
+def test_a_lane_whose_work_ends_in_a_defect_holds_up_no_other_and_is_counted():
+    world = World(plan(AT_ONCE, receiver("team", "webhook")))
+    send = world.app.worker._deliverer.work
+    broken: list[str] = []
+
+    def work(lane: str, a_plan: Any) -> Any:
+        broken[:] = broken or [lane]
+        if lane == broken[0]:
+            raise LookupError("no such module")
+        return send(lane, a_plan)
+
+    world.app.worker._deliverer.work = work
+    world.alertmanager(*(firing(name, START - MINUTE) for name in ("A", "B", "C")))
+    world.run()
+    assert len(world.vendors["webhook"].requests) == 2
+    assert world.telemetry.counts["defects"] == 1
+    broken[0] = "nobody"
+    world.run(3 * MINUTE)
+    assert len(world.vendors["webhook"].requests) == 3

@@ -67,6 +67,10 @@ class Worker:
             except (ConflictError, StoreError) as error:
                 self._telemetry.log("error", "a delivery could not be worked", lane=hint.id, error=str(error))
                 failed.append(each.id)
+            except Exception as error:  # noqa: BLE001 (the stage's edge: a defect on one lane must not hold up the others)
+                self._telemetry.count("defects", stage="deliver")
+                self._telemetry.log("error", "a delivery failed", lane=hint.id, error=repr(error))
+                failed.append(each.id)
         return failed
 
     def drain(self) -> int:
