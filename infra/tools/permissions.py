@@ -44,6 +44,17 @@ UNUSED = re.compile(
 )
 # Called by Lambda's and CloudFormation's handlers in our name, or by EKS for a node group, and not in the schemas.
 UNLISTED = {
+    # Access logs: https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-logging.html
+    "AWS::ApiGatewayV2::Stage": [
+        f"logs:{verb}"
+        for verb in (
+            "DeleteLogDelivery",
+            "GetLogDelivery",
+            "ListLogDeliveries",
+            "PutResourcePolicy",
+            "UpdateLogDelivery",
+        )
+    ],
     "AWS::EC2::Subnet": ["ec2:DescribeAvailabilityZones"],
     "AWS::EKS::Nodegroup": ["ec2:DescribeInstanceTypes", "ec2:DescribeImages"],
     "AWS::Lambda::Function": ["ec2:DescribeSecurityGroups", "ec2:DescribeSubnets", "ec2:DescribeVpcs"],
