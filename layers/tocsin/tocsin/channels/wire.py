@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import json
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -18,6 +20,8 @@ REDACTED = "<secret>"
 SHORTEST_SECRET = 6  # redacting "a" would make every reason unreadable
 REASON_LIMIT = 300  # characters of a vendor's own words that a receipt keeps
 YAML_LIMIT = 64 * 1024  # a rendered value larger than this is text, unless it is JSON
+_BASE64 = re.compile(r"[A-Za-z0-9+/_-]{8,}={0,2}")
+_URL_SAFE = str.maketrans("-_", "+/")
 
 
 def canonical(body: object) -> bytes:
@@ -97,10 +101,20 @@ def _leaves(value: Any) -> Iterator[str]:  # noqa: ANN401 (settings are any JSON
 
 
 def spoken(text: str, secrets: Iterable[str]) -> str:
-    """Make a vendor's words fit for a receipt: one line, no secrets, not too long."""
-    for secret in secrets:
+    """Make a vendor's words fit for a receipt: one line, no secrets (in base64 neither), not too long."""
+    known = tuple(secrets)
+    text = _BASE64.sub(lambda found: REDACTED if _hides(found.group(), known) else found.group(), text)
+    for secret in known:
         text = text.replace(secret, REDACTED)
     return clip(" ".join(text.split()), REASON_LIMIT)
+
+
+def _hides(encoded: str, secrets: Iterable[str]) -> bool:
+    """Whether base64 holds a secret, as the Authorization header does that an echoing server repeats."""
+    digits = encoded.rstrip("=").translate(_URL_SAFE)
+    digits = digits[:-1] if len(digits) % 4 == 1 else digits  # no bytes encode to that length
+    plain = base64.b64decode(digits + "=" * (-len(digits) % 4))
+    return any(secret.encode("utf-8", "surrogatepass") in plain for secret in secrets)
 
 
 def seconds(span: Span | None, default: float) -> float:
