@@ -27,7 +27,7 @@ from tests.stories.world import (
 )
 
 NAMES = ("A", "B", "C")
-SEEDS = range(int(os.environ.get("SEEDS", "40")))
+SEEDS = range(int(os.environ.get("TOCSIN_SEEDS", "40")))
 
 
 def the_plan(group_wait: int = 0) -> Plan:
