@@ -191,7 +191,8 @@ class _Scope:
             if kind == "CommaDelimitedList" or kind.startswith("List<"):
                 values[name] = [each.strip() for each in text.split(",")]
             else:
-                values[name] = int(text) if kind == "Number" else text
+                # What another stack exports is a token here, of a number too.
+                values[name] = int(text) if kind == "Number" and not text.startswith("<") else text
         return values
 
 

@@ -7,6 +7,7 @@ that ``sam deploy`` by hand and a deployment from here do the same.
 import json
 import re
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -45,7 +46,7 @@ def bucket_of(layer: str, environment: str, account: str) -> str:
 def values(layer: str, environment: str) -> dict[str, str]:
     """Return a layer's parameters in one environment."""
     if layer == ROUTER:
-        return dict(each.split("=", 1) for each in _of_router(environment)["parameter_overrides"])
+        return overrides(_of_router(environment))
     path = INFRA / "parameters" / environment / f"{layer}.json"
     given: dict[str, str] = json.loads(path.read_text(encoding="utf-8"))
     return given
@@ -71,7 +72,16 @@ def refused(layer: str, environment: str) -> list[str]:
     return told
 
 
-def _of_router(environment: str) -> dict[str, Any]:
-    config = tomllib.loads((ROOT / "samconfig.toml").read_text(encoding="utf-8"))
-    found: dict[str, Any] = config[environment]["deploy"]["parameters"]
+def overrides(section: Mapping[str, Any]) -> dict[str, str]:
+    """Return the template's parameters from a section that ``deployment`` returned."""
+    return dict(each.split("=", 1) for each in section["parameter_overrides"])
+
+
+def deployment(text: str, environment: str) -> dict[str, Any]:
+    """Return what a samconfig.toml says of the router's deployment in one environment."""
+    found: dict[str, Any] = tomllib.loads(text)[environment]["deploy"]["parameters"]
     return found
+
+
+def _of_router(environment: str) -> dict[str, Any]:
+    return deployment((ROOT / "samconfig.toml").read_text(encoding="utf-8"), environment)

@@ -112,7 +112,9 @@ def test_types_that_aws_has_no_schema_for(resource_type: str, properties: list[l
 
 @pytest.fixture
 def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A repository of its own with the access layer in it, committed."""
+    """A repository of its own with the access layer and the router in it, committed."""
+    for name in ("template.yaml", "samconfig.toml"):
+        (tmp_path / name).write_text((world.INFRA.parent / name).read_text(encoding="utf-8"), encoding="utf-8")
     for name in ("cluster-access/template.yaml", "cluster-access/people.yaml"):
         target = tmp_path / "infra" / name
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -128,7 +130,7 @@ def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ["-c", "user.name=t", "-c", "user.email=t@example.org", "commit", "-qm", "x"],
     ):
         subprocess.run(["git", "-C", str(tmp_path), *command], check=True)
-    monkeypatch.setattr(replacement, "ROOT", tmp_path)
+    monkeypatch.setattr(stacks, "ROOT", tmp_path)
     monkeypatch.setattr(stacks, "INFRA", tmp_path / "infra")
     return tmp_path
 
@@ -144,6 +146,25 @@ def test_the_working_tree_is_compared_with_a_revision(repository: Path, capsys: 
     told = capsys.readouterr().out
     assert told.count("RoleName") == len(world.ENVIRONMENTS)
     assert "platform-production-access: People/DeveloperRole" in told
+
+
+@pytest.mark.parametrize("environment", world.ENVIRONMENTS)
+@pytest.mark.parametrize("layer", [*stacks.LAYERS, stacks.ROUTER])
+def test_every_layer_can_be_compared_by_itself(layer: str, environment: str) -> None:
+    """As the job on a pull request does: without what the layers beneath export."""
+    assert replacement.resolved(layer, environment, lambda path: path.read_text(encoding="utf-8"))
+
+
+def test_a_table_of_the_router_that_would_be_made_anew_is_lost(
+    repository: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    router = repository / "template.yaml"
+    text = router.read_text(encoding="utf-8")
+    router.write_text(text.replace("AttributeName: sk, KeyType: RANGE", "AttributeName: sort, KeyType: RANGE"), "utf-8")
+    assert replacement.main(["--against", "HEAD"]) == 1
+    told = capsys.readouterr().out
+    assert told.count("tocsin-") == len(world.ENVIRONMENTS)
+    assert "KeySchema" in told
 
 
 def test_a_layer_that_the_revision_does_not_have_loses_nothing(
