@@ -20,7 +20,7 @@ from tocsin.config.loader import Loaded
 from tocsin.engines.local import LocalSecrets, Nobody, SystemClock
 from tocsin.engines.metrics import LocalTelemetry
 from tocsin.engines.sqlite import SqliteQueues, SqliteStore
-from tocsin.errors import ConfigError, TocsinError
+from tocsin.errors import ConfigError, StoreFullError, TocsinError
 from tocsin.model import SECOND
 from tocsin.pipeline import explain
 from tocsin.pipeline.tick import AT_HOME
@@ -45,14 +45,16 @@ class Home:
         dry_run: bool = False,
         environment: Mapping[str, str] | None = None,
         telemetry: LocalTelemetry | None = None,
+        external_url: str = "",
     ) -> None:
-        """Open the data directory (None: in memory) and load the config.
+        """Open the data directory (None: in memory) and load the config; ``external_url`` holds where that names none.
 
         Raises:
             ConfigError: the config has errors; every one is listed.
             StoreError: another process uses the data directory, or a newer release wrote it.
         """
         self.config = config
+        self._external_url = external_url
         loaded = load_config(config)
         if data is not None:
             data.mkdir(parents=True, exist_ok=True)
@@ -82,7 +84,8 @@ class Home:
             self.telemetry.log("warning", "config", problem=str(problem))
         self.secrets.update(loaded.secrets)
         self._seen = _fingerprints((self.config, *loaded.files))
-        self.app.plans.push(replace(loaded.plan, created=self.clock.now()))
+        external_url = loaded.plan.external_url or self._external_url
+        self.app.plans.push(replace(loaded.plan, created=self.clock.now(), external_url=external_url))
 
     def reload(self) -> str:
         """Read the config again; a bad one is refused with its problems, and the old one is kept."""
@@ -140,6 +143,10 @@ class Home:
         dead = [thread.name for thread in self._threads if not thread.is_alive()]
         if self._stopping.is_set():
             return "stopping"
+        try:
+            self.store.require_room()
+        except StoreFullError as error:
+            return str(error)
         return f"worker threads have ended: {', '.join(dead)}; restart tocsin" if dead else ""
 
     def _gauges(self) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import signal
+import socket
 import sys
 import threading
 from pathlib import Path
@@ -31,7 +32,7 @@ def run(args: argparse.Namespace) -> int:
     host, port = split(args.listen)
     log_to()
     try:
-        home = Home(Path(args.config), Path(args.data), dry_run=args.dry_run)
+        home = Home(Path(args.config), Path(args.data), dry_run=args.dry_run, external_url=here(host, port))
     except OSError as error:
         print(f"tocsin serve: cannot keep anything in --data {args.data}: {error.strerror or error}", file=sys.stderr)
         return FINDINGS
@@ -53,6 +54,12 @@ def run(args: argparse.Namespace) -> int:
         home.stop()
         home.telemetry.log("info", "stopped")
     return 0
+
+
+def here(host: str, port: int) -> str:
+    """Say where people find this server, as Alertmanager does where nothing else is configured."""
+    name = socket.gethostname() if host in {"0.0.0.0", "::"} else host  # noqa: S104 (compared, not bound)
+    return f"http://{f'[{name}]' if ':' in name else name}:{port}"
 
 
 def _why(error: Exception, listen: str) -> str:

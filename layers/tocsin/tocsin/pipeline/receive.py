@@ -92,6 +92,7 @@ class Receive:
         if settings is None and self._door.open_on_loopback and source in REGISTRY and source != INTERNAL:
             settings = SourceSettings(source, source, {"type": "none"})  # an alertmanager.yml alone, as Alertmanager is
         if settings is None:
+            self._telemetry.log("warning", "a sender asked for a source that is not named", source=source[:40])
             return Answer(404, f"no source named {source[:40]!r}; the sources are those under 'sources' in tocsin.yml")
         try:
             proof = prove(
