@@ -120,7 +120,7 @@ def test_the_release_is_said(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().out == f"tocsin {version('tocsin')}\n"
 
 
-def test_routes_show_draws_bars_as_amtool_does_with_spaces_that_do_not_break(run: Run, good: Path) -> None:
+def test_routes_show_draws_bars_as_the_newer_amtool_does_with_plain_spaces(run: Run, good: Path) -> None:
     good.write_text(
         """
 route:
@@ -134,7 +134,7 @@ receivers: [{name: a}]
 """
     )
     _, out, _ = run("routes", "show", "--config", good)
-    assert '    │\N{NO-BREAK SPACE}\N{NO-BREAK SPACE} └── {team="x"}  receiver: a\n' in out
+    assert '    │   └── {team="x"}  receiver: a\n' in out
 
 
 def test_routes_show_draws_the_tree(run: Run, good: Path) -> None:

@@ -134,6 +134,6 @@ def _draw(nodes: Iterator[tuple[str, int]]) -> str:
     ended: list[bool] = []
     for (slug, depth), is_last in zip(listed, last, strict=True):
         ended = [*ended[:depth], is_last]
-        bars = "".join("    " if end else "│\N{NO-BREAK SPACE}\N{NO-BREAK SPACE} " for end in ended[:depth])
+        bars = "".join("    " if end else "│   " for end in ended[:depth])
         lines.append(f"{bars}{'└── ' if is_last else '├── '}{slug}")
     return "\n".join(lines) + "\n"
